@@ -1,0 +1,41 @@
+/**
+ * An aggregate as data: how values of a group become one field of its row. The engine calls these functions only on
+ * accumulators that `create` made or that `decode(encode(...))` gave back, so their type is the aggregate's own.
+ */
+export interface Aggregate<V = never, A = unknown, R = unknown> {
+  /** Name of the kind and its parameters, part of the plan's identity: 'count', 'top(10)'. */
+  readonly kind: string
+  create(): A
+  /** Takes a value in; may change the accumulator in place, and returns it (or the new one). */
+  add(accumulator: A, value: V): A
+  /** Takes a value out again, for tables. Undefined: the aggregate cannot, and a plan that needs it is refused. */
+  readonly subtract?: ((accumulator: A, value: V) => A) | undefined
+  /** Takes the right accumulator into the left one, for panes and sessions. */
+  merge(left: A, right: A): A
+  /** The field's value; called on every emission. Must not keep or change the accumulator. */
+  result(accumulator: A): R
+  /** To what JSON can hold, and back. */
+  encode(accumulator: A): unknown
+  decode(stored: unknown): A
+  /**
+   * Elements that are kept as entries of their own, so that a commit writes what changed (countDistinct, collect,
+   * large tops): the engine gives a bucket per accumulator. Undefined: the accumulator is written whole.
+   */
+  readonly elements?: ElementsAggregate<V, R> | undefined
+}
+
+/** State of an aggregate that keeps elements: entries by a string or number, each written when it changed. */
+export interface ElementBucket {
+  get(element: string | number): unknown
+  put(element: string | number, stored: unknown): void
+  delete(element: string | number): void
+  readonly size: number
+  entries(): Iterable<readonly [string | number, unknown]>
+}
+
+export interface ElementsAggregate<V, R> {
+  add(bucket: ElementBucket, value: V): void
+  readonly subtract?: ((bucket: ElementBucket, value: V) => void) | undefined
+  merge(into: ElementBucket, from: ElementBucket): void
+  result(bucket: ElementBucket): R
+}
