@@ -1,0 +1,139 @@
+import type { Offset, PartitionId } from '../base/brands.ts'
+import { timeMs } from '../base/duration.ts'
+import { MillraceError } from '../base/errors.ts'
+import type { Broker, PartitionReader, TopicDescription } from '../broker/broker.ts'
+import { decodeRecords } from '../record/batch-reader.ts'
+import type { StoredRecord } from '../record/record.ts'
+import type { Sys } from '../sys/sys.ts'
+
+/** Where to begin: the oldest record, behind the newest one, an offset, or the first record at or after a time. */
+export type From = 'earliest' | 'latest' | { readonly offset: number } | { readonly time: number | Date | string }
+
+export interface ReadOptions {
+  /** Default 'earliest'. */
+  readonly from?: From
+  /** Only this partition. Default: all. */
+  readonly partition?: number
+  /** Go on with what is appended later. Default false: stop at the end that the topic has when reading begins. */
+  readonly follow?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface RawRecord extends StoredRecord {
+  readonly partition: PartitionId
+}
+
+const POLL_BYTES = 1024 * 1024
+
+interface PartitionCursor {
+  readonly partition: PartitionId
+  readonly reader: PartitionReader
+  readonly from: Offset
+  /** Read up to here; undefined: follow. */
+  readonly until: Offset | undefined
+  done: boolean
+}
+
+/** Reads the records of a topic, each partition in its order, the partitions in turns. */
+export async function* readRecords(
+  sys: Sys,
+  broker: Broker,
+  topic: TopicDescription,
+  options: ReadOptions = {},
+): AsyncGenerator<RawRecord> {
+  const bell = new Bell()
+  const cursors: PartitionCursor[] = []
+  const stop = (): void => bell.ring()
+  options.signal?.addEventListener('abort', stop)
+  try {
+    for (const partition of chosenPartitions(topic, options.partition)) {
+      cursors.push(await openCursor(broker, topic, partition, options, () => bell.ring()))
+    }
+    while (options.signal?.aborted !== true && cursors.some(({ done }) => !done)) {
+      let found = false
+      for (const cursor of cursors) {
+        if (cursor.done) continue
+        const records = pollCursor(cursor)
+        found ||= records.length > 0
+        yield* records
+      }
+      // Between two polls others have their turn; with nothing to read we sleep until something is appended.
+      if (found) await new Promise<void>((resolve) => sys.timers.soon(resolve))
+      else if (cursors.some(({ done }) => !done)) await bell.wait()
+    }
+  } finally {
+    options.signal?.removeEventListener('abort', stop)
+    for (const { reader } of cursors) reader.close()
+  }
+}
+
+function chosenPartitions(topic: TopicDescription, wanted: number | undefined): PartitionId[] {
+  if (wanted === undefined) return Array.from({ length: topic.partitions }, (_, index) => index)
+  if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return [wanted]
+  const has = topic.partitions === 1 ? 'only partition 0' : `partitions 0 to ${topic.partitions - 1}`
+  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `${topic.name} has no partition ${wanted}: it has ${has}`)
+}
+
+async function openCursor(
+  broker: Broker,
+  topic: TopicDescription,
+  partition: PartitionId,
+  options: ReadOptions,
+  wake: () => void,
+): Promise<PartitionCursor> {
+  const bounds = broker.bounds(topic.id, partition)
+  const from = await startOf(broker, topic, partition, options.from ?? 'earliest')
+  const until = options.follow === true ? undefined : bounds.lastStable
+  const reader = broker.read(topic.id, partition, from, wake)
+  return { partition, reader, from, until, done: until !== undefined && from >= until }
+}
+
+async function startOf(broker: Broker, topic: TopicDescription, partition: PartitionId, from: From): Promise<Offset> {
+  const bounds = broker.bounds(topic.id, partition)
+  if (from === 'earliest') return bounds.start
+  if (from === 'latest') return bounds.lastStable
+  if ('offset' in from) {
+    const inside = Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= bounds.lastStable
+    if (inside) return from.offset
+    const where = `${topic.name}-${partition}`
+    const problem = `${where} has no offset ${from.offset}: it holds ${bounds.start} to ${bounds.lastStable}`
+    throw new MillraceError('MILLRACE_OFFSET_OUT_OF_RANGE', `${problem}; read from 'earliest' or 'latest'`)
+  }
+  const time = timeMs(from.time, 'from.time')
+  return new Promise((resolve, reject) => {
+    broker.offsetForTime(topic.id, partition, time, (error, offset) => {
+      if (offset === undefined) reject(error ?? new Error('no answer'))
+      else resolve(offset)
+    })
+  })
+}
+
+function pollCursor(cursor: PartitionCursor): RawRecord[] {
+  const fetched = cursor.reader.poll(POLL_BYTES)
+  if (fetched === undefined) return []
+  const records: RawRecord[] = []
+  for (const record of decodeRecords(fetched.bytes)) {
+    if (record.offset < cursor.from) continue
+    if (cursor.until !== undefined && record.offset >= cursor.until) break
+    records.push({ ...record, partition: cursor.partition })
+    if (cursor.until !== undefined && record.offset === cursor.until - 1) cursor.done = true
+  }
+  return records
+}
+
+/** Wakes one waiter; a ring while nobody waits is not lost. */
+class Bell {
+  #rung = false
+  #waiter: (() => void) | undefined
+
+  ring(): void {
+    this.#rung = true
+    this.#waiter?.()
+  }
+
+  async wait(): Promise<void> {
+    if (!this.#rung) await new Promise<void>((resolve) => (this.#waiter = resolve))
+    this.#waiter = undefined
+    this.#rung = false
+  }
+}
