@@ -1,0 +1,60 @@
+/** How a listing is printed: for people, or for pipes. */
+export type Format = 'table' | 'json' | 'jsonl'
+
+export const FORMATS: readonly Format[] = ['table', 'json', 'jsonl']
+
+/** Where a command writes, so that tests can read it. */
+export interface Output {
+  readonly isTerminal: boolean
+  write(text: string): void
+  /** Notes for people, which never mix with results. */
+  note(text: string): void
+}
+
+export const processOutput: Output = {
+  isTerminal: process.stdout.isTTY === true,
+  write: (text) => process.stdout.write(text),
+  note: (text) => process.stderr.write(text),
+}
+
+export type Row = Readonly<Record<string, unknown>>
+
+/** Chosen by itself: a table where a person reads, JSON lines where a program does. */
+export function formatFor(output: Output, wanted: Format | undefined): Format {
+  return wanted ?? (output.isTerminal ? 'table' : 'jsonl')
+}
+
+export function printRows(output: Output, rows: readonly Row[], format: Format): void {
+  if (format === 'json') output.write(`${JSON.stringify(rows, null, 2)}\n`)
+  else if (format === 'jsonl') for (const row of rows) output.write(`${JSON.stringify(row)}\n`)
+  else output.write(table(rows))
+}
+
+export function printRow(output: Output, row: unknown, format: Format): void {
+  output.write(`${JSON.stringify(row, null, format === 'jsonl' ? undefined : 2)}\n`)
+}
+
+function table(rows: readonly Row[]): string {
+  const [first] = rows
+  if (first === undefined) return '(none)\n'
+  const columns = Object.keys(first)
+  const cells = rows.map((row) => columns.map((column) => cell(row[column])))
+  const widths = columns.map((column, index) =>
+    Math.max(column.length, ...cells.map((line) => line[index]?.length ?? 0)),
+  )
+  const line = (texts: readonly string[]): string =>
+    texts
+      .map((text, index) => (isNumeric(rows, columns[index]) ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)))
+      .join('  ')
+      .trimEnd()
+  return `${[columns, ...cells].map(line).join('\n')}\n`
+}
+
+function isNumeric(rows: readonly Row[], column: string | undefined): boolean {
+  return column !== undefined && rows.every((row) => typeof row[column] === 'number')
+}
+
+function cell(value: unknown): string {
+  if (value === null || value === undefined) return ''
+  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+}
