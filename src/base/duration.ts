@@ -1,0 +1,51 @@
+import type { DurationMs } from './brands.ts'
+import { MillraceError } from './errors.ts'
+
+/** Milliseconds in each unit of a {@link Duration}. */
+const UNIT_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const
+
+/** `ms` milliseconds, `s` seconds, `m` minutes, `h` hours, `d` days of 24 hours. */
+export type DurationUnit = keyof typeof UNIT_MS
+
+/**
+ * A length of time: a number of milliseconds, or a number with its unit: `'100ms'`, `'10s'`, `'5m'`, `'1.5h'`, `'7d'`.
+ * A wrong unit is a type error. What the type cannot see (a sign, an exponent, a leading zero) is refused with a clear
+ * error when the plan is built.
+ *
+ * @example
+ * const window = tumbling('5m')
+ * const same = tumbling(300_000)
+ */
+export type Duration = number | `${number}${DurationUnit}`
+
+const DURATION = /^(0|[1-9]\d*)(?:\.(\d+))?(ms|s|m|h|d)$/
+
+/**
+ * The milliseconds of a duration, also of one that comes from configuration as plain text.
+ *
+ * @throws MillraceError MILLRACE_INVALID_ARGUMENT when it is no duration, negative, or no whole number of milliseconds.
+ * @example
+ * ms('1.5h')                              // 5_400_000
+ * ms(process.env['GAP'] ?? '30m')
+ */
+export function ms(duration: Duration | (string & {})): DurationMs {
+  const value = typeof duration === 'number' ? duration : parse(duration)
+  if (Number.isSafeInteger(value) && value >= 0) return value
+  throw new MillraceError(
+    'MILLRACE_INVALID_ARGUMENT',
+    `${JSON.stringify(duration) ?? String(duration)} is no duration: expected a whole number of milliseconds that is ` +
+      `not negative, or a number with a unit (ms, s, m, h, d) such as '100ms', '10s', '5m', '1.5h' or '7d'`,
+  )
+}
+
+/**
+ * NaN for anything else. The fraction is scaled as digits, not multiplied as a float: 1.1 * 60_000 is not whole.
+ */
+function parse(text: string): number {
+  const match = typeof text === 'string' ? DURATION.exec(text) : null
+  if (match === null) return Number.NaN
+  const [, whole = '', fraction = '', unit] = match
+  const scale = UNIT_MS[unit as DurationUnit]
+  const fractionMs = (Number(fraction === '' ? '0' : fraction) * scale) / 10 ** fraction.length
+  return Number(whole) * scale + fractionMs
+}
