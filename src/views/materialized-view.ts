@@ -1,0 +1,251 @@
+import { assert } from '../base/assert.ts'
+import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+import type { ViewChange, ViewTarget } from '../flow/runtime/view-target.ts'
+import { type Key, storeKey } from '../record/key-codec.ts'
+import { compareKeys, compareWithPrefix } from './key-order.ts'
+import { positionText } from './position.ts'
+import { RowMaps } from './row-maps.ts'
+import { type Cut, RowOrder } from './row-order.ts'
+import { type RowChange, SUBSCRIPTION_LIMITS, Subscription, type SubscriptionLimits } from './subscription.ts'
+import { rowText, type ViewRow } from './view-row.ts'
+
+/** Which rows, in the order of `compareKeys`. All conditions hold together. */
+export interface RowRange {
+  /** Texts that begin with it, or tuples that begin with its elements. */
+  readonly prefix?: Key
+  /** The first key, inclusive. */
+  readonly from?: Key
+  /** The last key, exclusive. */
+  readonly to?: Key
+  /** Default: all. */
+  readonly limit?: number
+  /** From the last to the first. */
+  readonly reverse?: boolean
+}
+
+/** A change as users see it (API principle 8), whatever the row's type is. */
+export type ViewRowChange =
+  | (ChangeBase & { readonly kind: 'insert'; readonly before: null; readonly after: unknown })
+  | (ChangeBase & { readonly kind: 'update'; readonly before: unknown; readonly after: unknown })
+  | (ChangeBase & { readonly kind: 'delete'; readonly before: unknown; readonly after: null })
+
+interface ChangeBase {
+  readonly key: Key
+  readonly position: string
+  readonly timestamp: Timestamp
+}
+
+export interface ChangesOptions {
+  /** 'now' (default): what is committed from this call on. 'start': first the rows that are there, as inserts. */
+  readonly from?: 'now' | 'start'
+  /** Ends the iteration, quietly. */
+  readonly signal?: AbortSignal
+  readonly limits?: SubscriptionLimits
+}
+
+interface Subscriber {
+  readonly subscription: Subscription
+  readonly fromStart: boolean
+}
+
+/** Rows that `entries` looks up at once. */
+const PAGE_ROWS = 256
+
+/**
+ * A view in memory: the latest committed row of each key.
+ *
+ * State: rows by key as JSON text (parsed when read), their order (see RowOrder), and the subscribers.
+ * Invariants: reads see whole commits of a partition and nothing else; a subscriber that began at the start and one
+ * that follows see, applied in order, exactly the rows that reads give.
+ * Cost: a change is one look-up in a Map and one text; a read by key a look-up and a `JSON.parse`.
+ *
+ * All reads are synchronous and see one moment. They may be asked at any time, also while the engine restores: then
+ * they see the part of the changelog that was read so far.
+ */
+export class MaterializedView implements ViewTarget {
+  readonly name: string
+  readonly #rows = new RowMaps()
+  readonly #order = new RowOrder()
+  readonly #subscribers = new Set<Subscriber>()
+  #opened = false
+
+  constructor(name: string) {
+    this.name = name
+  }
+
+  get size(): number {
+    return this.#rows.size
+  }
+
+  get subscribers(): number {
+    return this.#subscribers.size
+  }
+
+  /** An engine begins to fill the view. After another engine's failure it does so from nothing. */
+  open(): void {
+    if (this.#opened) {
+      this.#rows.clear()
+      this.#order.clear()
+      const reason = new MillraceError(
+        'MILLRACE_CLOSED',
+        `the app of view ${this.name} was restarted: subscribe again`,
+      )
+      for (const { subscription } of [...this.#subscribers]) subscription.end(reason)
+    }
+    this.#opened = true
+  }
+
+  restore(partition: PartitionId, change: ViewChange): void {
+    this.#apply(partition, change, 0, false)
+  }
+
+  commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void {
+    for (const change of changes) this.#apply(partition, change, position, true)
+  }
+
+  /** The row, or undefined. */
+  get(key: Key): unknown {
+    const json = this.json(key)
+    return json === undefined ? undefined : JSON.parse(json)
+  }
+
+  /** The row's JSON text, for those who only pass it on. */
+  json(key: Key): string | undefined {
+    return this.#rows.get(storeKey(key))?.json
+  }
+
+  list(range: RowRange = {}): unknown[] {
+    return this.rows(range).map((row) => JSON.parse(row.json as string))
+  }
+
+  /** Keys and rows in order. Reads in pages: a row that changes meanwhile is given as it is when it is reached. */
+  *entries(): Generator<readonly [Key, unknown]> {
+    let lower: Cut = () => true
+    for (;;) {
+      const rows = this.#order.slice(lower, () => false, PAGE_ROWS, false)
+      for (const row of rows) yield [row.key, JSON.parse(row.json as string)]
+      const last = rows[rows.length - 1]
+      if (last === undefined || rows.length < PAGE_ROWS) return
+      lower = (row) => compareKeys(row.key, last.key) > 0
+    }
+  }
+
+  /** The rows of a range as they are kept: valid until the next commit. */
+  rows(range: RowRange): readonly Readonly<ViewRow>[] {
+    const { prefix, from, to, limit = Number.POSITIVE_INFINITY, reverse = false } = range
+    if (!(limit >= 0)) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_ARGUMENT',
+        `limit is ${limit}: expected a number of rows, 0 or more`,
+      )
+    }
+    const lower: Cut = ({ key }) =>
+      (from === undefined || compareKeys(key, from) >= 0) &&
+      (prefix === undefined || compareWithPrefix(key, prefix) >= 0)
+    const upper: Cut = ({ key }) =>
+      (to !== undefined && compareKeys(key, to) >= 0) ||
+      (prefix !== undefined && compareWithPrefix(key, prefix) > 0)
+    return this.#order.slice(lower, upper, limit, reverse)
+  }
+
+  /** What is committed from this call on, not from the first step of the loop. */
+  changes(options: ChangesOptions = {}): AsyncIterableIterator<ViewRowChange> {
+    return iterate(this.name, this.subscribe(options))
+  }
+
+  /** The same for those who take changes at their own pace, as JSON text. They must `cancel` it in the end. */
+  subscribe(options: ChangesOptions = {}): Subscription {
+    const { from = 'now', signal, limits = SUBSCRIPTION_LIMITS } = options
+    const stop = (): void => subscription.cancel()
+    const subscription = new Subscription(limits, () => {
+      this.#subscribers.delete(subscriber)
+      signal?.removeEventListener('abort', stop)
+    })
+    const subscriber: Subscriber = { subscription, fromStart: from === 'start' }
+    if (from === 'start') subscription.begin(this.#snapshot())
+    this.#subscribers.add(subscriber)
+    if (signal?.aborted === true) subscription.cancel()
+    else signal?.addEventListener('abort', stop)
+    return subscription
+  }
+
+  /** The app stops: subscribers get what they have not taken, then the end. */
+  close(): void {
+    for (const { subscription } of [...this.#subscribers]) subscription.end()
+  }
+
+  /** The rows of this moment: their texts never change, so only references are copied. */
+  #snapshot(): RowChange[] {
+    return this.rows({}).map((row) => changeOf(row, undefined, row.json))
+  }
+
+  #apply(partition: PartitionId, change: ViewChange, position: Offset, live: boolean): void {
+    const id = storeKey(change.key)
+    const known = this.#rows.get(id)
+    const before = known?.json
+    const after = change.row === null ? undefined : rowText(change.row)
+    if (before === undefined && after === undefined) return
+    if (known === undefined) {
+      const row: ViewRow = { key: change.key, partition, json: after, timestamp: change.timestamp, position }
+      this.#rows.add(id, row)
+      this.#order.add(row)
+    } else {
+      assert(known.partition === partition, () => {
+        const key = JSON.stringify(change.key)
+        return `a key of a view has one partition: ${key} of ${this.name} is in ${known.partition} and ${partition}`
+      })
+      known.json = after
+      known.timestamp = change.timestamp
+      known.position = position
+      if (after === undefined) {
+        this.#rows.delete(id)
+        this.#order.noteRemoved()
+      }
+    }
+    if (this.#subscribers.size === 0) return
+    const told: RowChange = {
+      key: change.key,
+      storeKey: id,
+      before,
+      after,
+      timestamp: change.timestamp,
+      partition,
+      position,
+    }
+    for (const { subscription, fromStart } of this.#subscribers)
+      if (live || fromStart) subscription.offer(told)
+  }
+}
+
+function changeOf(row: ViewRow, before: string | undefined, after: string | undefined): RowChange {
+  const { key, timestamp, partition, position } = row
+  return { key, storeKey: storeKey(key), before, after, timestamp, partition, position }
+}
+
+/** A change with its rows parsed. */
+function parsed(view: string, change: RowChange): ViewRowChange {
+  const { key, timestamp, partition, position } = change
+  const where = positionText(view, partition, position)
+  const before: unknown = change.before === undefined ? null : JSON.parse(change.before)
+  const after: unknown = change.after === undefined ? null : JSON.parse(change.after)
+  if (change.before === undefined)
+    return { kind: 'insert', key, before: null, after, position: where, timestamp }
+  if (change.after === undefined)
+    return { kind: 'delete', key, before, after: null, position: where, timestamp }
+  return { kind: 'update', key, before, after, position: where, timestamp }
+}
+
+async function* iterate(view: string, subscription: Subscription): AsyncGenerator<ViewRowChange> {
+  try {
+    for (;;) {
+      const change = subscription.take()
+      if (change !== undefined) yield parsed(view, change)
+      else if (subscription.failure !== undefined) throw subscription.failure
+      else if (subscription.ended) return
+      else await new Promise<void>((resolve) => subscription.whenReady(resolve))
+    }
+  } finally {
+    subscription.cancel()
+  }
+}

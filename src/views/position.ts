@@ -1,0 +1,31 @@
+import type { Offset, PartitionId } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+
+/** A place in a partition of a topic, or in the changelog of a view: what an opaque position says. */
+export interface PositionParts {
+  /** The topic, or the view. */
+  readonly name: string
+  readonly partition: PartitionId
+  readonly offset: Offset
+}
+
+const POSITION = /^([^/@\s]+)\/(0|[1-9]\d{0,8})@(0|[1-9]\d{0,15})$/
+
+/** The text form of a position: 'clicks/3@17'. */
+export function positionText(name: string, partition: PartitionId, offset: Offset): string {
+  return `${name}/${partition}@${offset}`
+}
+
+/** @throws MillraceError MILLRACE_INVALID_ARGUMENT for any other text. */
+export function parsePosition(text: string): PositionParts {
+  const match = typeof text === 'string' ? POSITION.exec(text) : null
+  const offset = Number(match?.[3])
+  if (match?.[1] === undefined || !Number.isSafeInteger(offset)) {
+    throw new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${JSON.stringify(text) ?? String(text)} is no position: expected 'topic/partition@offset' such as 'clicks/3@17', ` +
+        'as send() answers it',
+    )
+  }
+  return { name: match[1], partition: Number(match[2]), offset }
+}
