@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+
+/** What a bench gets: a folder on a real disk, and how long it may take. */
+export interface BenchContext {
+  /** An empty folder that is removed afterwards. */
+  folder(name: string): string
+  /** Scales a number of rounds by `--seconds` (10 is 1). */
+  rounds(normal: number): number
+  readonly seconds: number
+}
+
+export function benchContext(seconds: number, baseFolder: string): BenchContext & { clean(): void } {
+  const folders: string[] = []
+  return {
+    seconds,
+    rounds: (normal) => Math.max(1, Math.round((normal * seconds) / 10)),
+    folder(name) {
+      const folder = mkdtempSync(join(resolve(baseFolder), `millrace-bench-${name}-`))
+      folders.push(folder)
+      return folder
+    },
+    clean() {
+      for (const folder of folders) rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,80 @@
+import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
+import { join } from 'node:path'
+import { BatchBuilder } from '../src/record/batch-builder.ts'
+import type { BenchContext } from './bench.ts'
+import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { openBenchLog } from './log-fixture.ts'
+
+const BENCH = 'log-append'
+
+/** Durable appends: records of 100 B and 1 KB, batches of 1, 100 and 1,000, from 1, 16 and 128 callers at once. */
+export async function logAppend(context: BenchContext): Promise<Measurement[]> {
+  const results: Measurement[] = []
+  for (const recordBytes of [100, 1_000]) {
+    for (const perBatch of [1, 100, 1_000]) {
+      for (const callers of [1, 16, 128]) results.push(await appendCase(context, recordBytes, perBatch, callers))
+    }
+  }
+  return results
+}
+
+async function appendCase(
+  context: BenchContext,
+  recordBytes: number,
+  perBatch: number,
+  callers: number,
+): Promise<Measurement> {
+  const log = await openBenchLog(context.folder(BENCH))
+  const partition = await log.makePartition('appends')
+  const batch = encodedBatch(recordBytes, perBatch)
+  const plain = openPlainFile(join(context.folder('plain'), 'plain'))
+  // At least so many appends a caller, and no more bytes a round than the disk takes in about a second.
+  const appends = Math.max(4, Math.min(400, Math.floor(64e6 / batch.length / callers)))
+  const costs: { log: Cost[]; plain: Cost[] } = { log: [], plain: [] }
+  for (let round = 0; round <= context.rounds(2); round++) {
+    const ours = await timed(() => appendFrom(callers, appends, () => log.append(partition, Buffer.from(batch)), perBatch))
+    // The same bytes; and one sync for all callers' batches, which is what a group commit can reach at best.
+    const limit = await timed(() => plain.append(batch, callers, appends, perBatch))
+    if (round === 0) continue
+    costs.log.push(ours)
+    costs.plain.push(limit)
+  }
+  plain.close()
+  await log.close()
+  const name = `${recordBytes} B x ${perBatch}, ${callers} callers`
+  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, sumCosts(costs.log), sumCosts(costs.plain))
+}
+
+async function appendFrom(callers: number, appends: number, append: () => Promise<void>, perBatch: number): Promise<number> {
+  const caller = async (): Promise<void> => {
+    for (let index = 0; index < appends; index++) await append()
+  }
+  await Promise.all(Array.from({ length: callers }, caller))
+  return callers * appends * perBatch
+}
+
+function encodedBatch(recordBytes: number, perBatch: number): Uint8Array {
+  const builder = new BatchBuilder()
+  for (let index = 0; index < perBatch; index++) {
+    builder.append(1_700_000_000_000 + index, null, Buffer.alloc(recordBytes, 97 + (index % 26)))
+  }
+  return builder.build()
+}
+
+/** A plain loop that writes the same bytes to one file and syncs as often. */
+function openPlainFile(path: string) {
+  const descriptor = openSync(path, 'w')
+  let position = 0
+  const sync = (): Promise<void> =>
+    new Promise((resolve, reject) => fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error))))
+  return {
+    async append(batch: Uint8Array, callers: number, appends: number, perBatch: number): Promise<number> {
+      for (let index = 0; index < appends; index++) {
+        for (let caller = 0; caller < callers; caller++) position += writeSync(descriptor, batch, 0, batch.length, position)
+        await sync()
+      }
+      return callers * appends * perBatch
+    },
+    close: () => closeSync(descriptor),
+  }
+}

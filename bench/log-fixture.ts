@@ -1,0 +1,64 @@
+import { closeSync, openSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Log, LogPartition } from '../src/log/log.ts'
+import { openLog } from '../src/log/open-log.ts'
+import { nodeSys } from '../src/sys/node/node-sys.ts'
+
+/** A log on a real disk, with promises where a bench waits. */
+export interface BenchLog {
+  readonly folder: string
+  makePartition(topic: string): Promise<LogPartition>
+  /** Resolves when the batch is durable. */
+  append(partition: LogPartition, batch: Uint8Array): Promise<void>
+  /** Everything in a partition, in big chunks of whole batches. */
+  readAll(partition: LogPartition): Iterable<Uint8Array>
+  close(): Promise<void>
+}
+
+export function openBenchLog(folder: string): BenchLog {
+  const log: Log = openLog(nodeSys(), folder)
+  return {
+    folder,
+    makePartition: (topic) =>
+      new Promise((resolve, reject) => {
+        log.createTopic(topic, { partitions: 1 }, (error, made) => {
+          const partition = made?.partitions[0]
+          if (partition === undefined) reject(error ?? new Error(`no partition of ${topic}`))
+          else resolve(partition)
+        })
+      }),
+    append: (partition, batch) =>
+      new Promise((resolve, reject) => {
+        log.append([{ partition, bytes: batch }], (error) => (error === undefined ? resolve() : reject(error)))
+      }),
+    *readAll(partition) {
+      for (let from = partition.start; from < partition.end; ) {
+        const read = partition.read(from, 1024 * 1024)
+        if (read === undefined) return
+        yield read.bytes
+        from = read.next
+      }
+    },
+    close: () =>
+      new Promise((resolve, reject) => {
+        log.close((error) => (error === undefined ? resolve() : reject(error)))
+      }),
+  }
+}
+
+/** The segment files of all topics below a folder, in order. */
+export function segmentFilesOf(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.log') && /\d{20}\.log$/.test(name))
+    .map((name) => join(folder, name))
+    .sort()
+}
+
+export function withOpenFile(path: string, use: (descriptor: number) => void): void {
+  const descriptor = openSync(path, 'r')
+  try {
+    use(descriptor)
+  } finally {
+    closeSync(descriptor)
+  }
+}

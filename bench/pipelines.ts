@@ -1,0 +1,45 @@
+import { app, count, json, stream, sum, text, topic, tumbling, view } from 'millrace'
+import { z } from 'zod'
+
+/** What the benches' events hold. Not validated: the limit is JSON.parse alone. */
+export interface BenchEvent {
+  readonly user: string
+  readonly page: string
+  readonly amount: number
+  readonly at: number
+}
+
+const unchecked = json<BenchEvent>()
+export const events = topic('events', { value: unchecked })
+export const piped = topic('piped', { value: json<{ page: string; cents: number }>() })
+const Row = z.object({
+  key: z.string(),
+  window: z.object({ start: z.number(), end: z.number() }),
+  events: z.number(),
+  amount: z.number(),
+})
+export const counted = topic('counted', { key: text(), value: Row })
+
+export const pipeApp = app('bench-pipe', {
+  piped: stream(events)
+    .filter((event) => event.amount > 1_000)
+    .map((event) => ({ page: event.page, cents: event.amount * 100 }))
+    .to(piped),
+})
+
+export const windowApp = app('bench-window', {
+  counted: stream(events, { eventTime: (event) => event.at, outOfOrderness: '1s' })
+    .keyBy((event) => event.user)
+    .window('per-minute', tumbling('1m'))
+    .aggregate({ events: count(), amount: sum((event) => event.amount) })
+    .final()
+    .to(counted),
+})
+
+export const totalsApp = app('bench-totals', {
+  totals: view(
+    stream(events, { eventTime: (event) => event.at })
+      .keyBy((event) => event.user)
+      .aggregate('totals', { events: count(), amount: sum((event) => event.amount) }),
+  ),
+})

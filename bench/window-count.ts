@@ -1,0 +1,57 @@
+import { run } from 'millrace'
+import { batchSizeBytes } from '../src/record/batch-header.ts'
+import { BatchReader } from '../src/record/batch-reader.ts'
+import type { BenchContext } from './bench.ts'
+import { fill } from './fill.ts'
+import { openBenchLog } from './log-fixture.ts'
+import { type Cost, type Measurement, measurement, timed } from './measure.ts'
+import { windowApp } from './pipelines.ts'
+import { untilRead } from './until.ts'
+
+const BENCH = 'window-count'
+
+/** Count and sum per key and minute over JSON of ~180 B, exactly once; against parsing the same batches alone. */
+export async function windowCount(context: BenchContext): Promise<Measurement[]> {
+  const records = 1_000_000 * context.rounds(1)
+  const results: Measurement[] = []
+  for (const [keys, label] of [
+    [100, '100 keys'],
+    [1_000_000, '1 M keys'],
+  ] as const) {
+    const folder = context.folder(BENCH)
+    await fill(folder, records, keys)
+    const limit = await parseOnly(folder)
+    const cost = await timed(async () => {
+      await using running = await run(windowApp, { at: `file:${folder}` })
+      await untilRead(running, records)
+      await running.close()
+      return records
+    })
+    results.push(measurement({ bench: BENCH, case: label, unit: 'records/s' }, cost, limit))
+  }
+  return results
+}
+
+/** The limit: the same batches read from the log, and `JSON.parse` of every value. */
+export async function parseOnly(folder: string): Promise<Cost> {
+  const log = openBenchLog(folder)
+  const partition = await log.makePartition('events')
+  const reader = new BatchReader()
+  const cost = await timed(() => {
+    let records = 0
+    let amount = 0
+    for (const chunk of log.readAll(partition)) {
+      for (let at = 0; at < chunk.length; at += batchSizeBytes(chunk, at)) {
+        reader.open(chunk, at)
+        while (reader.next()) {
+          amount += (JSON.parse(reader.text(reader.valueStart, reader.valueEnd)) as { amount: number }).amount
+          records++
+        }
+      }
+    }
+    if (amount === 0) throw new Error('nothing was parsed')
+    return records
+  })
+  await log.close()
+  return cost
+}
