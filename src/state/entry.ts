@@ -1,0 +1,39 @@
+import type { StoreKey } from './keyed-store.ts'
+
+/** The store holds a value for the key. Without it the entry is a ghost: deleted since the last commit. */
+export const LIVE = 1
+/** Changed since the last commit, and in its space's dirty list. */
+export const DIRTY = 2
+/** The changelog has a value for the key, so that a delete must be written. */
+export const DURABLE = 4
+/** The value is a {@link RawValue} that nobody asked for yet. */
+export const RAW = 8
+
+/** A value as it was restored: a range of a block of the snapshot or of a batch of the changelog. */
+export class RawValue {
+  readonly bytes: Uint8Array
+  readonly start: number
+  readonly end: number
+
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes
+    this.start = start
+    this.end = end
+  }
+}
+
+/** One key of a namespace. One shape for all stores, so that the hot path stays monomorphic. */
+export class Entry {
+  readonly key: StoreKey
+  readonly hash: number
+  /** The user's value, or a RawValue while `RAW` is set. */
+  value: unknown
+  flags: number
+
+  constructor(key: StoreKey, hash: number, value: unknown, flags: number) {
+    this.key = key
+    this.hash = hash
+    this.value = value
+    this.flags = flags
+  }
+}
