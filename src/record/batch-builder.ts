@@ -210,10 +210,11 @@ export class BatchBuilder {
   }
 
   /** A buffer of the batch's exact size with the records in place, so that nobody keeps more than they asked for. */
-  #sized(compression: CompressionName): Buffer {
+  #sized(compression: CompressionName): Uint8Array {
     const records = this.#buffer.subarray(BATCH_HEADER_BYTES, this.#position)
     const packed = compress(records, compression)
-    const batch = Buffer.allocUnsafeSlow(BATCH_HEADER_BYTES + packed.length)
+    // No Buffer: the `slice` of one shares memory, which a holder of a Uint8Array does not expect.
+    const batch = new Uint8Array(Buffer.allocUnsafeSlow(BATCH_HEADER_BYTES + packed.length).buffer)
     batch.set(packed, BATCH_HEADER_BYTES)
     return batch
   }

@@ -23,7 +23,9 @@ const BYTES: Serde<Uint8Array> = Object.freeze({
     if (!(value instanceof Uint8Array)) throw invalid(`expected bytes (Uint8Array), got ${kindOf(value)}`)
     return value
   },
-  decode: (source: TextSource, start: number, end: number) => source.bytes.slice(start, end),
+  // Not `bytes.slice`: where the source is a Buffer, that would share its memory.
+  decode: (source: TextSource, start: number, end: number) =>
+    Uint8Array.prototype.slice.call(source.bytes, start, end),
 })
 
 const TEXT: Serde<string> = Object.freeze({
@@ -106,7 +108,11 @@ function invalidJson(source: TextSource, start: number, end: number, error: unkn
   return invalid(`the value is no JSON: ${messageOf(error)}`, error)
 }
 
-function validated(result: ReturnType<StandardSchemaV1['~standard']['validate']>, vendor: string): unknown {
+/** The output of a schema for a value. @throws MillraceError MILLRACE_INVALID_RECORD with its first issues. */
+export function validated(
+  result: ReturnType<StandardSchemaV1['~standard']['validate']>,
+  vendor: string,
+): unknown {
   if (result instanceof Promise || 'then' in result) {
     // Its outcome is of no use any more, but a rejection must not end the process.
     Promise.resolve(result).catch(() => undefined)
