@@ -41,11 +41,19 @@ const compareTexts = (left: string, right: string) => (left < right ? -1 : left 
 
 describe('both forms', () => {
   test('bytes and back', () => {
-    fc.assert(fc.property(key, (one) => expect(decode(keySerde.encode(one))).toStrictEqual(zeroed(one))))
+    fc.assert(
+      fc.property(key, (one) => {
+        expect(decode(keySerde.encode(one))).toStrictEqual(zeroed(one))
+      }),
+    )
   })
 
   test('store key and back', () => {
-    fc.assert(fc.property(key, (one) => expect(keyOfStoreKey(storeKey(one))).toStrictEqual(zeroed(one))))
+    fc.assert(
+      fc.property(key, (one) => {
+        expect(keyOfStoreKey(storeKey(one))).toStrictEqual(zeroed(one))
+      }),
+    )
   })
 
   test('different keys have different forms, whatever their types', () => {
