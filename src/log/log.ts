@@ -1,0 +1,133 @@
+import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
+
+/**
+ * The durable partitioned log on one disk (DESIGN "life of a record", SEMANTICS 7). One process at a time holds it.
+ *
+ * Nothing returns a promise. What must be durable first takes an `answer` that is called once, perhaps before the
+ * call returns (a disk in memory syncs at once). The log may be called from inside an answer.
+ */
+export interface Log {
+  readonly folder: string
+  /** What opening had to repair. */
+  readonly recovery: RecoveryReport
+  /** Every topic, by name. */
+  topics(): readonly LogTopic[]
+  topic(name: string): LogTopic | undefined
+  topicById(id: TopicId): LogTopic | undefined
+  /** Answers with the topic, also when it is there with the same number of partitions; else MILLRACE_TOPIC_EXISTS. */
+  createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void
+  /**
+   * Appends all batches or none. Offsets are assigned at once and in order and are returned (and handed to the answer
+   * again); they count only if the answer comes without an error. Readers see the batches when the answer comes.
+   *
+   * The log writes base offset and leader epoch into the given bytes and keeps them until the answer: the caller hands
+   * them over. One item may hold several batches, one after the other.
+   *
+   * An error: MILLRACE_DISK with `log.failure` undefined means that nothing was written and the log goes on (a full
+   * disk); with `log.failure` set, whether the group was written is known only after reopening. Throws only for
+   * faults of the caller: MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
+   */
+  append(batches: readonly LogBatch[], answer: Answer<readonly Offset[]>): readonly Offset[]
+  /** Why the log takes nothing any more until it is opened again: a sync failed. Reads of what is there still work. */
+  readonly failure: Error | undefined
+  /** Waits for what was appended, makes all of it durable, releases the lock. Idempotent. */
+  close(answer: Answer<void>): void
+}
+
+/** Called once, with an error or a value. */
+export type Answer<T> = (error: Error | undefined, value: T | undefined) => void
+
+/** `fsync`: an append answers when it is on the disk. `os`: when the operating system has it. */
+export type LogDurability = 'fsync' | 'os'
+
+export interface LogTopicSettings {
+  readonly partitions: number
+  /** Default 'fsync'. */
+  readonly durability?: LogDurability
+  /** Made by the system for itself. */
+  readonly internal?: boolean
+  /** A segment is closed before it grows beyond this. Default 64 MiB. */
+  readonly segmentBytes?: number
+}
+
+export interface LogTopic {
+  readonly id: TopicId
+  readonly name: string
+  readonly settings: Required<LogTopicSettings>
+  readonly partitions: readonly LogPartition[]
+}
+
+/** Encoded record batches for one partition. Base offset and leader epoch are set by the log. */
+export interface LogBatch {
+  readonly topic: TopicId
+  readonly partition: PartitionId
+  readonly bytes: Uint8Array
+}
+
+export interface LogPartition {
+  readonly topic: LogTopic
+  readonly index: PartitionId
+  /** The first offset that readers may ask for. */
+  readonly start: Offset
+  /** Behind the last acknowledged record: what readers may see. */
+  readonly end: Offset
+  /** Behind the last record that has an offset, durable or not. */
+  readonly appended: Offset
+  readonly leaderEpoch: LeaderEpoch
+  /** By epoch, ascending: the first offset of each. */
+  readonly epochs: readonly EpochStart[]
+  /**
+   * Whole batches from the one that holds `from`, about `bytesMax` bytes but at least one batch; undefined when `from`
+   * is the end. The bytes are the caller's own. The first batch may begin before `from`: the caller skips.
+   * Throws MILLRACE_OFFSET_OUT_OF_RANGE below the start and above the end, MILLRACE_CORRUPT with file and position.
+   * The checksum is checked here only if the log was opened with `verifyReads`.
+   */
+  read(from: Offset, bytesMax: number): ReadBatches | undefined
+  /** The base offset of the first batch with a record of `timestamp` or later, at least `start`; else `end`. */
+  offsetForTime(timestamp: Timestamp): Offset
+  /** Calls `listener` after each acknowledged append, until the returned function is called. */
+  follow(listener: () => void): () => void
+  /** Moves the start to `offset`, at most the end, never back. Whole segments below it go as soon as that is durable. */
+  cutBefore(offset: Offset): void
+}
+
+export interface EpochStart {
+  readonly epoch: LeaderEpoch
+  readonly start: Offset
+}
+
+export interface ReadBatches {
+  readonly bytes: Uint8Array
+  /** Base offset of the first batch. */
+  readonly from: Offset
+  /** Behind the last record of the last batch: where to read next. */
+  readonly next: Offset
+}
+
+export interface LogOptions {
+  /** Check the checksum of every batch that is read. Default false: whoever decodes a batch verifies it. */
+  readonly verifyReads?: boolean
+  /** The journal is cut at about this size. Default 64 MiB. */
+  readonly journalBytesMax?: number
+  /** From this many bytes for one partition in one sync on, the segment is synced instead of the bytes journaled. */
+  readonly segmentFirstBytes?: number
+  /** Files that are kept open. Default 256. */
+  readonly openFilesMax?: number
+}
+
+export interface RecoveryReport {
+  /** The log had been closed: no data was read. */
+  readonly clean: boolean
+  /** Journal entries that were played again. */
+  readonly entriesReplayed: number
+  readonly tailsCut: readonly TailCut[]
+  readonly ms: number
+}
+
+/** Bytes that a crash left behind the last durable append: nobody was told that they were there. */
+export interface TailCut {
+  readonly file: string
+  readonly from: number
+  readonly to: number
+  readonly why: string
+}
