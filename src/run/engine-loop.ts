@@ -13,6 +13,7 @@ export class EngineLoop {
   readonly #settled: Promise<void>
   #resolve: () => void = () => undefined
   #reject: (error: Error) => void = () => undefined
+  #waiting: { readonly condition: () => boolean; readonly resolve: () => void }[] = []
   #scheduled = false
   #sleeping: Timer | undefined
   #stopped = false
@@ -39,6 +40,12 @@ export class EngineLoop {
     return this.#settled
   }
 
+  /** Resolves when a condition on the engine holds after one of its steps. */
+  until(condition: () => boolean): Promise<void> {
+    if (condition()) return Promise.resolve()
+    return new Promise((resolve) => this.#waiting.push({ condition, resolve }))
+  }
+
   wake(): void {
     if (this.#scheduled || this.#stopped) return
     this.#scheduled = true
@@ -62,6 +69,7 @@ export class EngineLoop {
     const until = this.#sys.clock.monotonic() + SLICE_MS
     let busy = true
     while (busy && this.#sys.clock.monotonic() < until) busy = this.#step()
+    this.#answerWaiting()
     const { state, failure } = this.#engine
     if (state === 'failed') {
       this.#stopped = true
@@ -71,6 +79,16 @@ export class EngineLoop {
       this.#resolve()
     } else if (busy) this.wake()
     else this.#sleep()
+  }
+
+  #answerWaiting(): void {
+    if (this.#waiting.length === 0) return
+    const waiting = this.#waiting
+    this.#waiting = []
+    for (const one of waiting) {
+      if (one.condition()) one.resolve()
+      else this.#waiting.push(one)
+    }
   }
 
   #step(): boolean {

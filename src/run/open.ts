@@ -7,9 +7,8 @@ import type { RecordHeader } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
 import { formatPosition, type Sent } from '../streams/view-types.ts'
-import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Sys } from '../sys/sys.ts'
-import type { Checked } from './place.ts'
+import { type Checked, openPlace } from './place.ts'
 import { Producer } from './producer.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
 
@@ -154,7 +153,7 @@ function decode(serde: { decode(source: ReturnType<typeof bytesSource>, start: n
 }
 
 /** Opens a log: `memory:` or `file:FOLDER`. Throws MILLRACE_LOCKED when another process has the folder. */
-export async function open<A extends string>(at: Checked<A>): Promise<OpenLog> {
-  const sys = nodeSys()
-  return new OpenLog(sys, openBroker(sys, at, resolve('.')))
+export async function open<const A extends string>(at: Checked<A>): Promise<OpenLog> {
+  const { sys, url } = openPlace(at, resolve('.'))
+  return new OpenLog(sys, openBroker(url, sys))
 }

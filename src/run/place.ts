@@ -1,5 +1,39 @@
+import { resolve } from 'node:path'
+import { MillraceError } from '../base/errors.ts'
+import { MemoryDisk } from '../sys/memory/memory-disk.ts'
+import { nodeSys } from '../sys/node/node-sys.ts'
+import type { Sys } from '../sys/sys.ts'
+
 /** Where data lives: a URL, and nothing else says so (API principle 6). */
-export type Place = 'memory:' | `file:${string}` | `kafka://${string}`
+export type Place = 'memory:' | `file:${string}`
 
 /** Literals are checked, texts that come at run time are taken. */
 export type Checked<A extends string> = A extends Place ? A : string extends A ? A : Place
+
+/** A place that was understood. */
+export interface OpenPlace {
+  readonly sys: Sys
+  /** As a broker takes it: an absolute `file:` or `memory:`. */
+  readonly url: Place
+  /** Folder of a `file:` place, absolute. */
+  readonly folder: string | undefined
+  /** Where local snapshots of the stores lie. */
+  readonly stateFolder: string | undefined
+  release(): void
+}
+
+/** @throws MillraceError MILLRACE_INVALID_ARGUMENT for anything that is no place. */
+export function openPlace(at: string, baseFolder: string): OpenPlace {
+  if (at === 'memory:') {
+    const sys = nodeSys({ disk: new MemoryDisk() })
+    return { sys, url: at, folder: undefined, stateFolder: undefined, release: () => undefined }
+  }
+  const path = at.startsWith('file:') ? at.slice('file:'.length).replace(/^\/\/(?=\/)/, '') : ''
+  if (path === '') {
+    const kafka = at.startsWith('kafka:') ? '; this version has no Kafka adapter yet' : ''
+    const problem = `${JSON.stringify(at)} is no place: expected memory: or file:FOLDER, as file:./data${kafka}`
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+  }
+  const folder = resolve(baseFolder, path)
+  return { sys: nodeSys(), url: `file:${folder}`, folder, stateFolder: `${folder}/state`, release: () => undefined }
+}

@@ -1,0 +1,52 @@
+import { resolve } from 'node:path'
+import { isMillraceError, MillraceError } from '../base/errors.ts'
+import type { Broker } from '../broker/broker.ts'
+import { openBroker } from '../broker/open.ts'
+import { openPlace } from '../run/place.ts'
+import { announcedUrl } from '../run/running-file.ts'
+import type { Sys } from '../sys/sys.ts'
+
+/**
+ * What a command talks to: the directory itself, or the app that holds it. `kind` says which.
+ */
+export type Target =
+  | { readonly kind: 'directory'; readonly sys: Sys; readonly broker: Broker; close(): Promise<void> }
+  | { readonly kind: 'app'; readonly url: string; close(): Promise<void> }
+
+/** @throws MillraceError MILLRACE_LOCKED when another process holds the directory and serves no HTTP. */
+export function openTarget(at: string): Target {
+  const place = openPlace(at, resolve('.'))
+  try {
+    const broker = openBroker(place.url, place.sys)
+    return { kind: 'directory', sys: place.sys, broker, close: () => closed(broker) }
+  } catch (error) {
+    if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error
+    const url = announcedUrl(place)
+    if (url !== undefined) return { kind: 'app', url, close: async () => undefined }
+    const way = 'run that app without --no-http, or stop it'
+    throw new MillraceError('MILLRACE_LOCKED', `${at} is held by a running app that serves no HTTP: ${way}`, { cause: error })
+  }
+}
+
+function closed(broker: Broker): Promise<void> {
+  return new Promise((resolveClosed, reject) => {
+    broker.close((error) => (error === undefined ? resolveClosed() : reject(error)))
+  })
+}
+
+/** Asks a running app, and turns its errors into ours. */
+export async function ask(url: string, path: string, init?: RequestInit): Promise<Response> {
+  const response = await fetch(`${url}${path}`, init)
+  if (response.ok) return response
+  const body = await response.text()
+  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problemOf(body) ?? `${url}${path} answered ${response.status}: ${body}`)
+}
+
+function problemOf(body: string): string | undefined {
+  try {
+    const { error } = JSON.parse(body) as { error?: { message?: string } | string }
+    return typeof error === 'string' ? error : error?.message
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,24 @@
+import { durationMs } from '../base/duration.ts'
+import type { Key } from '../record/key-codec.ts'
+import type { ReadableView } from '../streams/view-types.ts'
+import type { ViewRegistry } from '../views/view-registry.ts'
+
+/**
+ * A view as users read it. The rows were checked when they were computed: the types of the plan and of the rows here
+ * are the same by construction, which the compiler cannot see behind the changelog.
+ */
+export function readableView(registry: ViewRegistry, name: string): ReadableView<Key, unknown> {
+  const view = registry.view(name)
+  return {
+    get: async (key) => view.get(key),
+    list: async (range = {}) => view.list(range),
+    async *entries() {
+      yield* view.entries()
+    },
+    caughtUp: async (position, options = {}) => {
+      const { timeout } = options
+      await registry.caughtUp(position, timeout === undefined ? undefined : durationMs(timeout, 'timeout'))
+    },
+    changes: (options = {}) => view.changes(options),
+  } as ReadableView<Key, unknown>
+}
