@@ -10,7 +10,13 @@ export const TOPIC_NAME_LENGTH_MAX = 249
 /** @param what the thing that is named, for the message: 'topic', 'step', 'app', 'leaf'. */
 export function checkName(what: 'topic' | 'step' | 'app' | 'leaf', name: string): string {
   const lengthMax = what === 'topic' ? TOPIC_NAME_LENGTH_MAX : NAME_LENGTH_MAX
-  if (typeof name !== 'string' || !NAME.test(name) || name === '.' || name === '..' || name.length > lengthMax) {
+  if (
+    typeof name !== 'string' ||
+    !NAME.test(name) ||
+    name === '.' ||
+    name === '..' ||
+    name.length > lengthMax
+  ) {
     throw new MillraceError(
       'MILLRACE_INVALID_PLAN',
       `${JSON.stringify(name)} is no name for ${what === 'app' ? 'an' : 'a'} ${what}: a name has 1 to ${lengthMax} ` +

@@ -1,4 +1,4 @@
-import type { Sink, Source as ConnectorSource } from '../flow/graph/connector.ts'
+import type { Source as ConnectorSource, Sink } from '../flow/graph/connector.ts'
 import { carry } from './carried.ts'
 import type { accepts, gives, topicWithAKey } from './markers.ts'
 

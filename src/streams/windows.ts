@@ -1,6 +1,7 @@
 import { type Duration, ms } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { WindowSpec } from '../flow/graph/window-spec.ts'
+import { carriedBy, carry } from './carried.ts'
 import type { windowShape } from './markers.ts'
 
 /** The window of a row: `[start, end)` in milliseconds since the epoch. */
@@ -30,7 +31,7 @@ export interface Windows<out W extends Window> {
  */
 export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): Windows<Window> {
   const sizeMs = positive('the size of a tumbling window', size)
-  return windows({ kind: 'tumbling', sizeMs, offsetMs: ms(options.offset ?? 0) })
+  return windowsOf({ kind: 'tumbling', sizeMs, offsetMs: ms(options.offset ?? 0) })
 }
 
 /**
@@ -51,9 +52,12 @@ export function hopping(options: {
   const everyMs = positive('the step `every` of a hopping window', options.every)
   if (everyMs > sizeMs) {
     const problem = `hopping windows of ${options.size} that begin every ${options.every} leave gaps between them`
-    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `${problem}: \`every\` must not be longer than \`size\``)
+    throw new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${problem}: \`every\` must not be longer than \`size\``,
+    )
   }
-  return windows({ kind: 'hopping', sizeMs, everyMs, offsetMs: ms(options.offset ?? 0) })
+  return windowsOf({ kind: 'hopping', sizeMs, everyMs, offsetMs: ms(options.offset ?? 0) })
 }
 
 /**
@@ -65,26 +69,29 @@ export function hopping(options: {
  * requests.keyBy((request) => request.ip).window('sessions', session('30m')).aggregate({ hits: count() })
  */
 export function session(gap: Duration): Windows<SessionWindow> {
-  return windows({ kind: 'session', gapMs: positive('the gap of a session', gap) })
+  return windowsOf({ kind: 'session', gapMs: positive('the gap of a session', gap) })
 }
-
-const specs = Symbol.for('millrace.windows')
 
 /** The plan's form of windows. */
 export function windowSpecOf(value: Windows<Window>): WindowSpec {
-  const spec = (value as { readonly [specs]?: WindowSpec } | undefined)?.[specs]
-  if (spec !== undefined) return spec
+  const { windows } = carriedBy(value)
+  if (windows !== undefined) return windows
   const expected = "tumbling('5m'), hopping({ size: '1h', every: '5m' }) or session('30m')"
-  throw new MillraceError('MILLRACE_INVALID_PLAN', `.window(name, windows) takes ${expected} as its second argument`)
+  throw new MillraceError(
+    'MILLRACE_INVALID_PLAN',
+    `.window(name, windows) takes ${expected} as its second argument`,
+  )
 }
 
-function windows<W extends Window>(spec: WindowSpec): Windows<W> {
-  const value: object = Object.freeze({ [specs]: Object.freeze(spec) })
-  return value as Windows<W>
+function windowsOf<W extends Window>(spec: WindowSpec): Windows<W> {
+  return carry({}, { windows: Object.freeze(spec) }) as Windows<W>
 }
 
 function positive(what: string, duration: Duration): number {
   const value = ms(duration)
   if (value > 0) return value
-  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `${what} must be longer than 0, not ${JSON.stringify(duration)}`)
+  throw new MillraceError(
+    'MILLRACE_INVALID_ARGUMENT',
+    `${what} must be longer than 0, not ${JSON.stringify(duration)}`,
+  )
 }
