@@ -1,4 +1,5 @@
 import type { PartitionId } from '../../base/brands.ts'
+import { MillraceError } from '../../base/errors.ts'
 import type { ConnectorContext, Sink, SinkWriter } from '../../flow/graph/connector.ts'
 import type { Key } from '../../record/key-codec.ts'
 import type { Serde } from '../../record/serde.ts'
@@ -31,6 +32,13 @@ export function jsonlSink(path: string, serde: Serde<unknown>): Sink {
  * went without closing its writers (a crash in the simulated world): its file is forgotten.
  */
 function shared(context: ConnectorContext, path: string, partition: PartitionId): AppendFile {
+  if (path.endsWith('.gz')) {
+    const problem = `${path} cannot be written: a compressed file cannot be cut back to what was committed`
+    throw new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${problem}; write the plain file and compress it afterwards`,
+    )
+  }
   const { sys } = context
   let files = openFiles.get(sys.disk)
   if (files === undefined) {
