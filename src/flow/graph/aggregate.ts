@@ -22,6 +22,8 @@ export interface Aggregate<V = never, A = unknown, R = unknown> {
    * large tops): the engine gives a bucket per accumulator. Undefined: the accumulator is written whole.
    */
   readonly elements?: ElementsAggregate<V, R> | undefined
+  /** True: an accumulator stays small whatever comes in, so `elements` is used only where values are taken out again. */
+  readonly bounded?: boolean | undefined
 }
 
 /** State of an aggregate that keeps elements: entries by a string or number, each written when it changed. */

@@ -209,7 +209,9 @@ export interface OutputNode extends NodeBase {
   /** Name of the leaf in its app; empty while the plan is built. */
   readonly name: string
   readonly input: StreamNode | TableNode
-  readonly to: { readonly kind: 'topic'; readonly topic: TopicSpec } | { readonly kind: 'sink'; readonly sink: Sink }
+  readonly to:
+    | { readonly kind: 'topic'; readonly topic: TopicSpec }
+    | { readonly kind: 'sink'; readonly sink: Sink }
 }
 
 export interface ViewNode extends NodeBase {
