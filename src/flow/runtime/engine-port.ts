@@ -1,4 +1,4 @@
-import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
+import type { DurationMs, Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import type { Broker } from '../../broker/broker.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import type { Sys } from '../../sys/sys.ts'
@@ -44,6 +44,10 @@ export interface EngineHandle {
   dueAt(): number | undefined
   /** Commits as soon as it can, without waiting for the interval. */
   commitSoon(): void
+  /** For test drivers: event time of every source goes on by `ms`, as if its inputs were that much further. */
+  advanceEventTime(ms: DurationMs): void
+  /** Whether anything was taken in or changed that no commit has made durable yet. */
+  readonly dirty: boolean
   drain(): void
   /** Lets go of everything at once, without a commit. Idempotent. */
   abandon(): void

@@ -1,0 +1,1 @@
+export { Driver, type DriverOptions, type DriverRecord, type DriverSendOptions, driver } from './driver.ts'
