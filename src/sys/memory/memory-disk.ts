@@ -12,7 +12,7 @@
 import { assert } from '../../base/assert.ts'
 import { MillraceError } from '../../base/errors.ts'
 import type { Disk, DiskFile, DiskLock } from '../disk.ts'
-import { MemoryFile } from './memory-file.ts'
+import { MemoryFile, type SyncInProgress } from './memory-file.ts'
 import type { Survival } from './survival.ts'
 import { NOTHING_SURVIVES } from './survival.ts'
 
@@ -30,7 +30,7 @@ export class MemoryDisk implements Disk {
     this.#tracked = options.durable ?? false
   }
 
-  open(path: string, mode: 'read' | 'write' | 'create'): DiskFile {
+  open(path: string, mode: 'read' | 'write' | 'create'): MemoryDiskFile {
     const at = normal(path)
     let file = this.#live.get(at)
     if (mode === 'create') {
@@ -41,7 +41,7 @@ export class MemoryDisk implements Disk {
       this.#live.set(at, file)
     }
     if (file === undefined) throw missing('open', path)
-    return new OpenFile(path, file, mode !== 'read')
+    return new MemoryDiskFile(path, file, mode !== 'read')
   }
 
   exists(path: string): boolean {
@@ -174,7 +174,7 @@ export class MemoryDisk implements Disk {
   }
 }
 
-class OpenFile implements DiskFile {
+export class MemoryDiskFile implements DiskFile {
   readonly path: string
   readonly #file: MemoryFile
   readonly #writable: boolean
@@ -223,6 +223,12 @@ class OpenFile implements DiskFile {
   syncNow(): void {
     this.#check('sync')
     this.#file.sync()
+  }
+
+  /** A sync in two steps, for the simulator: it covers what was written before `begin`, not before its end. */
+  beginSync(): SyncInProgress {
+    this.#check('sync')
+    return this.#file.beginSync()
   }
 
   close(): void {

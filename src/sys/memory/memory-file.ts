@@ -16,10 +16,21 @@ interface Change {
   readonly position: number
 }
 
+export interface SyncInProgress {
+  succeed(): void
+  /**
+   * The system drops the pages that it could not write and calls them clean: what did not survive is never written by
+   * a later sync, though programs still see it.
+   */
+  fail(survival: Survival): void
+}
+
 export class MemoryFile {
   readonly pages: Pages
   readonly #synced: Pages | undefined
   #changes: Change[] = []
+  /** How many changes have left the list since the file was made. */
+  #taken = 0
 
   constructor(tracked: boolean, pages = new Pages()) {
     this.pages = pages
@@ -37,34 +48,42 @@ export class MemoryFile {
   }
 
   sync(): void {
-    this.settle(this.mark())
+    this.#take(this.#changes.length)
   }
 
-  /** How many changes there are now; for a sync that ends later and covers only what was before it. */
-  mark(): number {
-    return this.#changes.length
+  /** Covers the changes until now. A sync that ends after a later one has nothing left to do. */
+  beginSync(): SyncInProgress {
+    const target = this.#taken + this.#changes.length
+    return {
+      succeed: () => this.#take(target - this.#taken),
+      fail: (survival) => this.#take(target - this.#taken, survival),
+    }
   }
 
-  settle(mark: number): void {
+  /** Plays changes into the durable view: all of them, or what survives. */
+  #take(count: number, survival?: Survival): void {
     const synced = this.#synced
-    if (synced === undefined) return
-    for (const { bytes, position } of this.#changes.splice(0, mark)) {
-      if (bytes === undefined) synced.truncate(position)
-      else synced.write(bytes, position)
+    if (synced === undefined || count <= 0) return
+    this.#taken += count
+    for (const change of this.#changes.splice(0, count)) {
+      if (survival !== undefined) playSurvivors(synced, change, survival)
+      else if (change.bytes === undefined) synced.truncate(change.position)
+      else synced.write(change.bytes, change.position)
     }
   }
 
   afterCrash(survival: Survival): MemoryFile {
     const left = (this.#synced ?? new Pages()).copy()
-    for (const { bytes, position } of this.#changes) {
-      if (bytes !== undefined) playPieces(left, bytes, position, survival)
-      else if (survival.lengthSurvives()) left.truncate(position)
-    }
+    for (const change of this.#changes) playSurvivors(left, change, survival)
     return new MemoryFile(true, left)
   }
 }
 
-function playPieces(left: Pages, bytes: Uint8Array, position: number, survival: Survival): void {
+function playSurvivors(left: Pages, { bytes, position }: Change, survival: Survival): void {
+  if (bytes === undefined) {
+    if (survival.lengthSurvives()) left.truncate(position)
+    return
+  }
   // The length is the file system's, the bytes are the platter's: either may survive without the other.
   const end = position + bytes.length
   if (end > left.size && survival.lengthSurvives()) left.truncate(end)
