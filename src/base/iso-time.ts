@@ -2,7 +2,7 @@
  * ISO 8601 points in time, strictly: `2026-03-01`, `2026-03-01T00:00Z`, `2026-03-01T00:00:00.123Z`,
  * `2026-03-01T01:00:00+01:00`. A date alone is midnight UTC; a time needs its zone, because one without it would mean
  * something else on every machine. `Date.parse` is not used: it takes `2026-02-30`, guesses at other forms, and the
- * event time of every record may go through here (35 ns against 110 ns).
+ * event time of every record may go through here (125 ns against 205 ns, the making of the string included).
  *
  * More digits than milliseconds are cut off, as a log's microseconds are no reason to refuse it.
  */
