@@ -1,10 +1,11 @@
 import type { Duration } from '../base/duration.ts'
 import type { ErrorPolicy } from '../flow/graph/plan.ts'
 import type { Key } from '../record/key-codec.ts'
+import type { Left, Passed } from './branches.ts'
 import type { Keyed, Records, Rows } from './keyed.ts'
 import type { streamOf } from './markers.ts'
 import type { Output } from './output.ts'
-import type { AggregateRow, AggregatesFor, WindowAggregateRow, WindowKey, WindowOf } from './rows.ts'
+import type { AggregatesFor, WindowKey, WindowOf } from './rows.ts'
 import type { Destination } from './seams.ts'
 import type { Table } from './table.ts'
 import type { Item, Many, NoPromise, StreamRecord } from './user-function.ts'
@@ -65,7 +66,7 @@ export interface Stream<V> extends Records<null, V> {
    */
   branch<B extends Record<string, (value: V, record: StreamRecord<null, V>) => boolean>>(
     branches: B,
-  ): Branches<V, B>
+  ): { [N in keyof B | 'otherwise']: Stream<N extends keyof B ? Passed<V, B[N]> : Left<V, B>> }
 
   /**
    * Gives the records a key, a tuple for several fields; what comes after runs key by key.
@@ -123,7 +124,9 @@ export interface KeyedStream<K, V> extends Keyed<K, V>, Records<K, V> {
   /** As {@link Stream.branch}; the key stays. */
   branch<B extends Record<string, (value: V, record: StreamRecord<K, V>) => boolean>>(
     branches: B,
-  ): KeyedBranches<K, V, B>
+  ): {
+    [N in keyof B | 'otherwise']: KeyedStream<K, N extends keyof B ? Passed<V, B[N]> : Left<V, B>>
+  }
 
   /** As {@link Stream.keyBy}: another key. */
   keyBy<const K2 extends Key>(key: (value: V, record: StreamRecord<K, V>) => K2): KeyedStream<K2, V>
@@ -158,7 +161,10 @@ export interface KeyedStream<K, V> extends Keyed<K, V>, Records<K, V> {
    * @example
    * const totals = byPage.aggregate('totals', { views: count(), visitors: countDistinct((click) => click.user) })
    */
-  aggregate<R extends object>(name: string, aggregates: AggregatesFor<V, R>): Table<K, AggregateRow<K, R>>
+  aggregate<R extends object>(
+    name: string,
+    aggregates: AggregatesFor<V, R>,
+  ): Table<K, { [N in 'key' | keyof R]: N extends keyof R ? R[N] : K }>
 
   /**
    * Cuts the stream of each key into windows of event time, to be counted, reduced or aggregated.
@@ -198,26 +204,6 @@ export interface KeyedStream<K, V> extends Keyed<K, V>, Records<K, V> {
   toTable(name: string): Table<K, V>
 }
 
-// `any` below is a parameter that is only compared: a type guard must narrow the type of its own parameter.
-
-/** What a predicate leaves of `V`: the narrowed type of a type guard, else all of it. */
-export type Passed<V, P> = P extends (value: any, record: never) => value is infer W ? W : V
-
-/** What no predicate that narrows has taken. A predicate that does not narrow takes nothing from the type. */
-export type Left<V, B> = Exclude<V, Guarded<B[keyof B]>>
-
-type Guarded<P> = P extends (value: any, record: never) => value is infer W ? W : never
-
-/** The streams of `branch`: one for each predicate, and `otherwise`. */
-export type Branches<V, B> = {
-  [N in keyof B | 'otherwise']: Stream<N extends keyof B ? Passed<V, B[N]> : Left<V, B>>
-}
-
-/** The streams of `branch` of a keyed stream. */
-export type KeyedBranches<K, V, B> = {
-  [N in keyof B | 'otherwise']: KeyedStream<K, N extends keyof B ? Passed<V, B[N]> : Left<V, B>>
-}
-
 /** The windows of a keyed stream, before it is said what is made of them. */
 export interface WindowedStream<K, V, W> {
   /** How many records each key has in each window: rows `{ key, window, count }`. */
@@ -236,7 +222,13 @@ export interface WindowedStream<K, V, W> {
    * @example
    * byPage.window('last-hour', hopping({ size: '1h', every: '5m' })).aggregate({ views: count() }).final()
    */
-  aggregate<R extends object>(aggregates: AggregatesFor<V, R>): WindowRows<K, WindowAggregateRow<K, W, R>, V>
+  aggregate<R extends object>(
+    aggregates: AggregatesFor<V, R>,
+  ): WindowRows<
+    K,
+    { [N in 'key' | 'window' | keyof R]: N extends keyof R ? R[N] : N extends 'key' ? K : W },
+    V
+  >
 }
 
 /** Rows of windows. When they are shown is chosen by name: `final()` or `updates()`. */
@@ -281,5 +273,8 @@ export interface GroupedWindows<K, R> {
   /** Aggregates the rows of each group in each window: rows `{ key, window, ...aggregates }`. */
   aggregate<A extends object>(
     aggregates: AggregatesFor<R, A>,
-  ): WindowResult<K, WindowAggregateRow<K, WindowOf<R>, A>>
+  ): WindowResult<
+    K,
+    { [N in 'key' | 'window' | keyof A]: N extends keyof A ? A[N] : N extends 'key' ? K : WindowOf<R> }
+  >
 }

@@ -1,7 +1,7 @@
 import type { Key } from '../record/key-codec.ts'
 import type { Keyed, Rows } from './keyed.ts'
 import type { Output } from './output.ts'
-import type { AggregateRow, AggregatesFor } from './rows.ts'
+import type { AggregatesFor } from './rows.ts'
 import type { TableDestination } from './seams.ts'
 
 /**
@@ -38,5 +38,7 @@ export interface GroupedTable<K, V> {
    * @example
    * users.groupBy('per-country', (user) => user.country).aggregate({ users: count(), oldest: max((user) => user.age) })
    */
-  aggregate<R extends object>(aggregates: AggregatesFor<V, R>): Table<K, AggregateRow<K, R>>
+  aggregate<R extends object>(
+    aggregates: AggregatesFor<V, R>,
+  ): Table<K, { [N in 'key' | keyof R]: N extends keyof R ? R[N] : K }>
 }
