@@ -8,14 +8,22 @@ import { maxAggregate, minAggregate } from '../flow/aggregates/extreme.ts'
 import { sumAggregate } from '../flow/aggregates/sum.ts'
 import { topAggregate } from '../flow/aggregates/top.ts'
 import type { Aggregate } from '../flow/graph/aggregate.ts'
-import type { aggregates } from './markers.ts'
+import type { aggregates, aggregatesRows } from './markers.ts'
 
-/** An aggregate of values `V` with a result `R`: what `count()`, `sum(...)` and the like return. */
-export interface Aggregation<in V, out R> {
+/**
+ * An aggregate of values `V` with a result `R`: what `count()`, `sum(...)` and the like return. Over rows of a table
+ * a group can become empty again; what it has then is in `E`.
+ */
+export interface Aggregation<in V, out R, out E = R> extends RowAggregation<V, E> {
   readonly [aggregates]: (value: V) => R
 }
 
-/** What can be put in order: numbers, or texts by their code units. */
+/** The same aggregate over rows that can be taken out again. */
+export interface RowAggregation<in V, out E> {
+  readonly [aggregatesRows]: (row: V) => E
+}
+
+/** What can be put in order: numbers, or texts by their code points. */
 export type Ordered = number | string
 
 /**
@@ -38,18 +46,18 @@ export function sum<V>(by: (value: V) => number): Aggregation<V, number> {
   return typed(sumAggregate(checked('sum', by)))
 }
 
-/** The least number or text of the values. */
-export function min<V, R extends Ordered>(by: (value: V) => R): Aggregation<V, R> {
+/** The least number or text of the values; null of a table's group that became empty. */
+export function min<V, R extends Ordered>(by: (value: V) => R): Aggregation<V, R, R | null> {
   return typed(minAggregate(checked('min', by)))
 }
 
-/** The greatest number or text of the values. */
-export function max<V, R extends Ordered>(by: (value: V) => R): Aggregation<V, R> {
+/** The greatest number or text of the values; null of a table's group that became empty. */
+export function max<V, R extends Ordered>(by: (value: V) => R): Aggregation<V, R, R | null> {
   return typed(maxAggregate(checked('max', by)))
 }
 
-/** The arithmetic mean of a number of each value. */
-export function average<V>(by: (value: V) => number): Aggregation<V, number> {
+/** The arithmetic mean of a number of each value; null of a table's group that became empty. */
+export function average<V>(by: (value: V) => number): Aggregation<V, number, number | null> {
   return typed(averageAggregate(checked('average', by)))
 }
 
@@ -176,6 +184,6 @@ function invalid(message: string): MillraceError {
 }
 
 /** An engine's aggregate is a user's one: the phantom member that carries the types is never there. */
-function typed<V, R>(aggregate: unknown): Aggregation<V, R> {
-  return Object.freeze(aggregate as Aggregation<V, R>)
+function typed<V, R, E = R>(aggregate: unknown): Aggregation<V, R, E> {
+  return Object.freeze(aggregate as Aggregation<V, R, E>)
 }

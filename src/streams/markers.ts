@@ -19,6 +19,8 @@ export declare const gives: unique symbol
 export declare const topicWithAKey: unique symbol
 /** What an aggregate makes of its values. */
 export declare const aggregates: unique symbol
+/** What an aggregate makes of rows that can be taken out again. */
+export declare const aggregatesRows: unique symbol
 /** The shape of the `window` in a row. */
 export declare const windowShape: unique symbol
 /** The values of a stream, for its merges. */

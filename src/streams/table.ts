@@ -1,7 +1,7 @@
 import type { Key } from '../record/key-codec.ts'
 import type { Keyed, Rows } from './keyed.ts'
 import type { Output } from './output.ts'
-import type { AggregatesFor } from './rows.ts'
+import type { RowAggregatesFor } from './rows.ts'
 import type { TableDestination } from './seams.ts'
 
 /**
@@ -31,7 +31,8 @@ export interface GroupedTable<K, V> {
   count(): Table<K, { key: K; count: number }>
 
   /**
-   * Aggregates the rows of each group: a table of `{ key, ...aggregates }`.
+   * Aggregates the rows of each group: a table of `{ key, ...aggregates }`. A group whose rows are all gone stays, with
+   * a count of 0, a sum of 0, and null for `min`, `max` and `average`.
    *
    * @throws MillraceError MILLRACE_INVALID_PLAN when an aggregate cannot take a row out again (a `custom` one
    *   without `subtract`), there is none, or one is called `key` or `window`.
@@ -39,6 +40,6 @@ export interface GroupedTable<K, V> {
    * users.groupBy('per-country', (user) => user.country).aggregate({ users: count(), oldest: max((user) => user.age) })
    */
   aggregate<R extends object>(
-    aggregates: AggregatesFor<V, R>,
+    aggregates: RowAggregatesFor<V, R>,
   ): Table<K, { [N in 'key' | keyof R]: N extends keyof R ? R[N] : K }>
 }
