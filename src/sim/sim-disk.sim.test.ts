@@ -80,6 +80,27 @@ describe('a power cut', () => {
     expect(left).toContain('a,new')
   })
 
+  test('leaves a renamed file under one of its names, and a replaced one old or new', () => {
+    const left = new Set<string>()
+    for (let seed = 0; seed < 100; seed += 1) {
+      const disk = prepared(seed)
+      const next = disk.open('/d/next', 'create')
+      next.write(Uint8Array.of(5), 0)
+      next.syncNow()
+      disk.syncFolder('/d')
+      disk.rename('/d/a', '/d/old')
+      disk.rename('/d/next', '/d/a')
+      const after = disk.restart(seed)
+      left.add(
+        after
+          .list('/d')
+          .map((name) => `${name}=${content(after, `/d/${name}`)[0]}`)
+          .join(),
+      )
+    }
+    expect(left).toEqual(new Set(['a=1,next=5', 'a=5,old=1']))
+  })
+
   test('strikes at its operation, and nothing works after it', () => {
     const total = prepared(1).operations
     for (let at = 1; at <= total; at += 1) {

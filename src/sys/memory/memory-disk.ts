@@ -149,11 +149,22 @@ export class MemoryDisk implements Disk {
     return changed.sort()
   }
 
-  /** Makes the entry durable as it is now. */
+  /**
+   * Makes the entry durable as it is now. A rename is one step on the platter too: both its names become durable
+   * together, so a file is never found under none of them, nor under both.
+   */
   #settle(at: string): void {
-    const file = this.#live.get(at)
-    if (file === undefined) this.#durable.delete(at)
-    else this.#durable.set(at, file)
+    const before = this.#durable.get(at)
+    const now = this.#live.get(at)
+    if (before === now) return
+    if (now === undefined) this.#durable.delete(at)
+    else this.#durable.set(at, now)
+    const movedTo = before && nameOf(this.#live, before)
+    if (movedTo !== undefined) this.#settle(movedTo)
+    if (now === undefined) return
+    for (const [name, file] of [...this.#durable]) {
+      if (file === now && name !== at) this.#settle(name)
+    }
   }
 
   #needFolder(at: string, operation: string): void {
@@ -243,6 +254,11 @@ export class MemoryDiskFile implements DiskFile {
     this.#check(operation)
     if (!this.#writable) throw failure(operation, this.path, 'it was opened for reading', 'EBADF')
   }
+}
+
+function nameOf(entries: ReadonlyMap<string, MemoryFile>, wanted: MemoryFile): string | undefined {
+  for (const [name, file] of entries) if (file === wanted) return name
+  return undefined
 }
 
 function normal(path: string): string {
