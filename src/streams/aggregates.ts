@@ -161,15 +161,6 @@ export function aggregatesOf(given: object, where: string): Readonly<Record<stri
   return Object.freeze(Object.fromEntries(entries) as Record<string, Aggregate>)
 }
 
-/** Refuses aggregates that cannot take a row out again. */
-export function subtractable(given: Readonly<Record<string, Aggregate>>, where: string): void {
-  for (const [name, { subtract, elements, kind }] of Object.entries(given)) {
-    if (subtract !== undefined || elements?.subtract !== undefined) continue
-    const reason = `'${name}' (${kind}) cannot take a row out again, which a table needs when a row changes`
-    throw invalid(`${where}: ${reason}; give it a \`subtract\``)
-  }
-}
-
 function isAggregate(value: unknown): value is Aggregate {
   return typeof value === 'object' && value !== null && 'create' in value && 'add' in value && 'kind' in value
 }

@@ -1,9 +1,9 @@
 import { MillraceError } from '../base/errors.ts'
+import { checkPlan } from '../flow/graph/check-plan.ts'
 import type { LeafNode, Plan } from '../flow/graph/plan.ts'
 import { carriedBy, carry } from './carried.ts'
 import { checkName } from './names.ts'
 import type { Leaf } from './output.ts'
-import { checkPlan } from './plan-check.ts'
 
 /** The leaves of an app by their names. */
 export type Leaves = Readonly<Record<string, Leaf>>

@@ -1,4 +1,4 @@
-export type { DurationMs, PartitionId, Timestamp } from '../base/brands.ts'
+export type { DurationMs, Offset, PartitionId, Timestamp } from '../base/brands.ts'
 export { type Duration, type DurationUnit, ms } from '../base/duration.ts'
 export type { Sink, Source as ConnectorSource } from '../flow/graph/connector.ts'
 export type { ErrorPolicy } from '../flow/graph/plan.ts'

@@ -1,4 +1,4 @@
-import { type Duration, ms } from '../base/duration.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { ConnectorSourceNode, RecordFunction, StreamNode, TopicSourceNode } from '../flow/graph/plan.ts'
 import type { Key } from '../record/key-codec.ts'
@@ -38,9 +38,13 @@ const IDLE_AFTER: Duration = '30s'
  */
 export function stream<K, V>(source: Source<K, V>, options: StreamOptions<K, V> = {}): StreamOf<K, V> {
   const { topic, connector } = carriedBy(source)
-  const time = { eventTime: eventTimeOf(options), outOfOrdernessMs: ms(options.outOfOrderness ?? 0) }
+  const time = {
+    eventTime: eventTimeOf(options),
+    outOfOrdernessMs: durationMs(options.outOfOrderness ?? 0, '`outOfOrderness`'),
+  }
   if (topic !== undefined) {
-    const idleAfterMs = options.idleAfter === false ? false : ms(options.idleAfter ?? IDLE_AFTER)
+    const idleAfterMs =
+      options.idleAfter === false ? false : durationMs(options.idleAfter ?? IDLE_AFTER, '`idleAfter`')
     const node: TopicSourceNode = { kind: 'topicSource', topic, ...time, idleAfterMs }
     return facing(Object.freeze(node), topic.keySerde !== undefined)
   }

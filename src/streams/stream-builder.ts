@@ -1,4 +1,4 @@
-import { type Duration, ms } from '../base/duration.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type {
   BranchNode,
@@ -120,7 +120,7 @@ export class StreamBuilder {
   ): WindowBuilder {
     this.#keyedStep('.window(name, windows)')
     checkName('step', name)
-    const allowedLatenessMs = ms(options.allowedLateness ?? 0)
+    const allowedLatenessMs = durationMs(options.allowedLateness ?? 0, `\`allowedLateness\` of '${name}'`)
     return new WindowBuilder({ name, input: this.#node, window: windowSpecOf(windows), allowedLatenessMs })
   }
 

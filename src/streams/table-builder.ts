@@ -1,7 +1,7 @@
 import { MillraceError } from '../base/errors.ts'
 import type { TableNode } from '../flow/graph/plan.ts'
 import type { Key } from '../record/key-codec.ts'
-import { aggregatesOf, count, subtractable } from './aggregates.ts'
+import { aggregatesOf, count } from './aggregates.ts'
 import { carry } from './carried.ts'
 import { checkName } from './names.ts'
 import { outputOf } from './output.ts'
@@ -46,9 +46,7 @@ class GroupedTableBuilder {
   }
 
   aggregate(given: object): TableBuilder {
-    const where = `the aggregate of the table '${this.#name}'`
-    const aggregates = aggregatesOf(given, where)
-    subtractable(aggregates, where)
+    const aggregates = aggregatesOf(given, `the aggregate of the table '${this.#name}'`)
     const [name, input, key] = [this.#name, this.#input, this.#key]
     return new TableBuilder(Object.freeze({ kind: 'groupTable', name, input, key, aggregates }))
   }

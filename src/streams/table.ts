@@ -34,8 +34,8 @@ export interface GroupedTable<K, V> {
    * Aggregates the rows of each group: a table of `{ key, ...aggregates }`. A group whose rows are all gone stays, with
    * a count of 0, a sum of 0, and null for `min`, `max` and `average`.
    *
-   * @throws MillraceError MILLRACE_INVALID_PLAN when an aggregate cannot take a row out again (a `custom` one
-   *   without `subtract`), there is none, or one is called `key` or `window`.
+   * @throws MillraceError MILLRACE_INVALID_PLAN when there is no aggregate, or one is called `key` or `window`; and when
+   *   the app is made, if one cannot take a row out again: a `custom` one needs its `subtract` here.
    * @example
    * users.groupBy('per-country', (user) => user.country).aggregate({ users: count(), oldest: max((user) => user.age) })
    */

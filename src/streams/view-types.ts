@@ -1,3 +1,4 @@
+import type { Offset, PartitionId } from '../base/brands.ts'
 import type { Duration } from '../base/duration.ts'
 import type { Key } from '../record/key-codec.ts'
 import type { App } from './app.ts'
@@ -12,6 +13,8 @@ export type Position = string & { readonly [position]: true }
 export interface Sent {
   /** Give it to `view.caughtUp(...)` to read what this record caused. */
   readonly position: Position
+  readonly partition: PartitionId
+  readonly offset: Offset
 }
 
 /** A change of one row. `position` is that of the commit which made it; to go on from there, give it as `from`. */

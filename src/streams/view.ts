@@ -1,4 +1,4 @@
-import { type Duration, ms } from '../base/duration.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import type { ViewNode } from '../flow/graph/plan.ts'
 import type { Key } from '../record/key-codec.ts'
 import { carry, keyedNodeOf } from './carried.ts'
@@ -25,7 +25,8 @@ export function view<K extends Key, V>(
   options: { readonly retention?: Duration } = {},
 ): View<K, V> {
   const input = keyedNodeOf(rows, 'view(rows)')
-  const retentionMs = options.retention === undefined ? undefined : ms(options.retention)
+  const retentionMs =
+    options.retention === undefined ? undefined : durationMs(options.retention, '`retention` of a view')
   const leaf: ViewNode = Object.freeze({ kind: 'view', name: '', input, retentionMs })
   return carry({}, { leaf }) as View<K, V>
 }

@@ -1,4 +1,4 @@
-import { type Duration, ms } from '../base/duration.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { WindowSpec } from '../flow/graph/window-spec.ts'
 import { carriedBy, carry } from './carried.ts'
@@ -31,7 +31,11 @@ export interface Windows<out W extends Window> {
  */
 export function tumbling(size: Duration, options: { readonly offset?: Duration } = {}): Windows<Window> {
   const sizeMs = positive('the size of a tumbling window', size)
-  return windowsOf({ kind: 'tumbling', sizeMs, offsetMs: ms(options.offset ?? 0) })
+  return windowsOf({
+    kind: 'tumbling',
+    sizeMs,
+    offsetMs: durationMs(options.offset ?? 0, '`offset` of windows'),
+  })
 }
 
 /**
@@ -57,7 +61,12 @@ export function hopping(options: {
       `${problem}: \`every\` must not be longer than \`size\``,
     )
   }
-  return windowsOf({ kind: 'hopping', sizeMs, everyMs, offsetMs: ms(options.offset ?? 0) })
+  return windowsOf({
+    kind: 'hopping',
+    sizeMs,
+    everyMs,
+    offsetMs: durationMs(options.offset ?? 0, '`offset` of windows'),
+  })
 }
 
 /**
@@ -88,7 +97,7 @@ function windowsOf<W extends Window>(spec: WindowSpec): Windows<W> {
 }
 
 function positive(what: string, duration: Duration): number {
-  const value = ms(duration)
+  const value = durationMs(duration, what)
   if (value > 0) return value
   throw new MillraceError(
     'MILLRACE_INVALID_ARGUMENT',
