@@ -1,0 +1,40 @@
+import type { Offset, PartitionId, Timestamp } from '../../base/brands.ts'
+import type { Broker, TopicDescription } from '../../broker/broker.ts'
+import type { TopicSpec } from '../../flow/graph/plan.ts'
+import type { EngineHandle } from '../../flow/runtime/engine-port.ts'
+import type { Metrics } from '../../observe/metrics.ts'
+import type { RecordData, StoredRecord } from '../../record/record.ts'
+import type { Sys } from '../../sys/sys.ts'
+import type { ViewRegistry } from '../../views/view-registry.ts'
+
+/** What the HTTP server needs of a running app. Whoever runs the app puts it together. */
+export interface AppFacade {
+  readonly name: string
+  readonly sys: Sys
+  readonly engine: EngineHandle
+  readonly views: ViewRegistry
+  readonly metrics: Metrics
+  readonly broker: Broker
+  /** How the app reads and writes a topic; undefined for topics that it does not use. */
+  topicSpec(name: string): TopicSpec | undefined
+  /** Appends a record; resolves when it is as durable as its topic promises. */
+  produce(topic: TopicDescription, record: RecordData): Promise<ProducedRecord>
+  /** Records of a topic, each partition in its order. */
+  read(topic: TopicDescription, options: ReadTopicOptions): AsyncIterable<TopicRecord>
+}
+
+export interface ProducedRecord {
+  readonly partition: PartitionId
+  readonly offset: Offset
+}
+
+export interface ReadTopicOptions {
+  readonly from: 'earliest' | 'latest' | { readonly offset: Offset } | { readonly time: Timestamp }
+  readonly partition?: PartitionId
+  readonly follow: boolean
+  readonly signal: AbortSignal
+}
+
+export interface TopicRecord extends StoredRecord {
+  readonly partition: PartitionId
+}

@@ -1,0 +1,199 @@
+import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts'
+import type { TopicDescription } from '../../broker/broker.ts'
+import type { TopicSpec } from '../../flow/graph/plan.ts'
+import { NO_HEADERS, type RecordData } from '../../record/record.ts'
+import { positionText } from '../../views/position.ts'
+import type { AppFacade } from './app-facade.ts'
+import type { HttpExchange } from './http-exchange.ts'
+import { HttpProblem } from './http-problem.ts'
+import { parseFrom, recordJson } from './record-json.ts'
+
+/** Characters of JSON lines that are written at once. */
+const WRITE_CHARACTERS = 64 * 1024
+
+/** `GET /topics` */
+export function listTopics(app: AppFacade, exchange: HttpExchange): void {
+  const internal = exchange.flag('internal')
+  const topics = app.broker.topics().filter((topic) => internal || !topic.internal)
+  exchange.json(
+    topics.map((topic) => {
+      const records = partitionsOf(app, topic).reduce((total, partition) => total + partition.records, 0)
+      return { name: topic.name, partitions: topic.partitions, records, durability: topic.durability }
+    }),
+  )
+}
+
+/** `POST /topics` with `{ name, partitions, durability }` */
+export async function createTopic(app: AppFacade, exchange: HttpExchange): Promise<void> {
+  const settings = parsed((await exchange.body()).toString('utf8'), 'the body') as Record<
+    string,
+    unknown
+  > | null
+  const { name, partitions = 1, durability = 'fsync' } = settings ?? {}
+  const wrong =
+    typeof name !== 'string'
+      ? `name is ${JSON.stringify(name) ?? 'missing'}, expected a text`
+      : typeof partitions !== 'number' || !Number.isInteger(partitions) || partitions < 1
+        ? `partitions is ${JSON.stringify(partitions)}, expected a whole number from 1 on`
+        : durability !== 'fsync' && durability !== 'os'
+          ? `durability is ${JSON.stringify(durability)}, expected fsync or os`
+          : undefined
+  if (wrong !== undefined)
+    throw new HttpProblem(400, 'MILLRACE_INVALID_ARGUMENT', `a topic cannot be made: ${wrong}`)
+  const chosen = { partitions: partitions as number, durability: durability as 'fsync' | 'os' }
+  const topic = await new Promise<TopicDescription>((resolve, reject) => {
+    app.broker.createTopic(name as string, chosen, (error, made) =>
+      made === undefined ? reject(error) : resolve(made),
+    )
+  })
+  exchange.json({ ...topic, partitions: partitionsOf(app, topic) }, 201)
+}
+
+/** `GET /topics/NAME` */
+export function describeTopic(app: AppFacade, exchange: HttpExchange): void {
+  const topic = knownTopic(app, exchange.segment(1))
+  exchange.json({ ...topic, partitions: partitionsOf(app, topic) })
+}
+
+/**
+ * `POST /topics/NAME`: one JSON value, or one value a line (`application/x-ndjson`; of a text topic, a line is the
+ * value). `?keyField=` names the field that holds the key, `?key=` gives one for all. All values are checked before
+ * the first is sent; the answer says where each stands.
+ */
+export async function produce(app: AppFacade, exchange: HttpExchange): Promise<void> {
+  const topic = knownTopic(app, exchange.segment(1))
+  if (topic.internal) {
+    const problem = `${topic.name} is a topic that the app keeps for itself: nothing else may write to it`
+    throw new HttpProblem(403, 'MILLRACE_INVALID_ARGUMENT', problem)
+  }
+  const body = (await exchange.body()).toString('utf8')
+  const manyLines = /ndjson|jsonl|json-lines|text\/plain/.test(exchange.request.headers['content-type'] ?? '')
+  const texts = manyLines ? linesOf(body) : [{ text: body, where: 'the body' }]
+  const spec = app.topicSpec(topic.name)
+  const timestamp = app.sys.clock.now()
+  const records = texts.map(({ text, where }) => {
+    try {
+      return record(text, spec, exchange, topic.name, timestamp)
+    } catch (error) {
+      if (!isMillraceError(error)) throw error
+      throw new MillraceError(error.code, `${where}: ${error.message}; nothing was sent`, { cause: error })
+    }
+  })
+  const sent = await Promise.all(records.map((one) => app.produce(topic, one)))
+  const positions = sent.map(({ partition, offset }) => positionText(topic.name, partition, offset))
+  exchange.json({ records: sent.length, positions })
+}
+
+/** `GET /topics/NAME/records?from=&partition=&limit=&follow=`: a JSON line a record. */
+export async function readRecords(app: AppFacade, exchange: HttpExchange): Promise<void> {
+  const topic = knownTopic(app, exchange.segment(1))
+  const spec = app.topicSpec(topic.name)
+  const from = parseFrom(exchange.query.get('from') ?? 'earliest')
+  const [partition, limit] = [
+    exchange.count('partition'),
+    exchange.count('limit') ?? Number.POSITIVE_INFINITY,
+  ]
+  const base = { from, follow: exchange.flag('follow'), signal: exchange.signal }
+  const records = app
+    .read(topic, partition === undefined ? base : { ...base, partition })
+    [Symbol.asyncIterator]()
+  // The first record is asked for before the answer begins: what is wrong with the request still gets its status.
+  let next = base.follow ? undefined : await firstOf(records, limit)
+  exchange.stream('application/x-ndjson; charset=utf-8')
+  try {
+    let [text, count] = ['', 0]
+    while (count < limit && !exchange.signal.aborted) {
+      next ??= await records.next()
+      if (next.done === true) break
+      text += `${JSON.stringify(recordJson(next.value, spec))}\n`
+      next = undefined
+      count++
+      // A reader that follows gets each record as it comes.
+      if (text.length < WRITE_CHARACTERS && !base.follow) continue
+      await exchange.write(text)
+      text = ''
+    }
+    await exchange.write(text)
+    // A listing that is cut off must not look like a whole one.
+    if (exchange.signal.aborted && !base.follow) exchange.response.destroy()
+    else exchange.response.end()
+  } finally {
+    await records.return?.()
+  }
+}
+
+function firstOf<T>(records: AsyncIterator<T>, limit: number): Promise<IteratorResult<T>> | undefined {
+  return limit > 0 ? records.next() : undefined
+}
+
+/** @throws MillraceError MILLRACE_UNKNOWN_TOPIC, naming the topics that there are. */
+function knownTopic(app: AppFacade, name: string): TopicDescription {
+  const topic = app.broker.topic(name)
+  if (topic !== undefined) return topic
+  const names = app.broker.topics().flatMap((one) => (one.internal ? [] : [one.name]))
+  const known = names.length === 0 ? 'there are none yet' : `there is: ${names.join(', ')}`
+  throw new MillraceError('MILLRACE_UNKNOWN_TOPIC', `there is no topic ${JSON.stringify(name)}; ${known}`)
+}
+
+function partitionsOf(app: AppFacade, topic: TopicDescription) {
+  return Array.from({ length: topic.partitions }, (_, partition) => {
+    const { start, end, leaderEpoch } = app.broker.bounds(topic.id, partition)
+    return { partition, start, end, records: end - start, leaderEpoch }
+  })
+}
+
+function linesOf(body: string): { readonly text: string; readonly where: string }[] {
+  return body.split('\n').flatMap((line, index) => {
+    const text = line.endsWith('\r') ? line.slice(0, -1) : line
+    return text === '' ? [] : [{ text, where: `line ${index + 1}` }]
+  })
+}
+
+function record(
+  text: string,
+  spec: TopicSpec | undefined,
+  exchange: HttpExchange,
+  topic: string,
+  timestamp: number,
+): RecordData {
+  const format = spec?.valueSerde.format ?? 'json'
+  const value: unknown =
+    format === 'json' ? parsed(text, 'the value') : format === 'bytes' ? Buffer.from(text) : text
+  const bytes = spec === undefined ? Buffer.from(text) : spec.valueSerde.encode(value)
+  return { key: keyBytes(value, spec, exchange.query, topic), value: bytes, timestamp, headers: NO_HEADERS }
+}
+
+/** The key in the topic's own encoding; without a spec only a text, whose encoding is everywhere the same. */
+function keyBytes(
+  value: unknown,
+  spec: TopicSpec | undefined,
+  query: URLSearchParams,
+  topic: string,
+): Uint8Array | null {
+  const field = query.get('keyField')
+  const key: unknown = field === null ? query.get('key') : (value as Record<string, unknown> | null)?.[field]
+  if (field !== null && key === undefined) throw invalid(`the key field ${JSON.stringify(field)} is missing`)
+  if (key === null || key === undefined) {
+    if (spec?.keySerde === undefined) return null
+    throw invalid(`${topic} has keys: say which field holds it with ?keyField=NAME, or give it with ?key=KEY`)
+  }
+  if (spec !== undefined && spec.keySerde === undefined)
+    throw invalid(`${topic} has no keys: leave the key out`)
+  if (spec?.keySerde !== undefined) return spec.keySerde.encode(key)
+  if (typeof key === 'string') return Buffer.from(key)
+  throw invalid(
+    `the key is ${JSON.stringify(key)}, and this app does not use ${topic}: only a text can be its key here`,
+  )
+}
+
+function parsed(text: string, what: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw invalid(`${what} is no JSON: ${messageOf(error)}`)
+  }
+}
+
+function invalid(message: string): MillraceError {
+  return new MillraceError('MILLRACE_INVALID_RECORD', message)
+}
