@@ -89,9 +89,4 @@ describe('timeMs', () => {
     for (const time of [null, undefined, {}, 12n])
       expect(() => timeMs(time as never, 'at')).toThrow(/no point in time/)
   })
-
-  test('a setting is named in the message', () => {
-    expect(durationMs('5m', 'timeout')).toBe(300_000)
-    expect(() => durationMs(-1, 'timeout')).toThrow(/^timeout: -1 is no duration/)
-  })
 })

@@ -30,27 +30,56 @@ const DURATION = /^(0|[1-9]\d*)(?:\.(\d+))?(ms|s|m|h|d)$/
  * ms(process.env['GAP'] ?? '30m')
  */
 export function ms(duration: Duration | (string & {})): DurationMs {
-  return checked(duration, '')
+  const value = durationOf(duration)
+  if (Number.isNaN(value)) throw noDuration(duration)
+  return value
+}
+
+/** As {@link ms}, for a setting: the error begins with its name. */
+export function durationMs(duration: Duration | (string & {}), what: string): DurationMs {
+  const value = durationOf(duration)
+  if (Number.isNaN(value)) throw noDuration(duration, what)
+  return value
 }
 
 /**
- * The same for a setting.
+ * The milliseconds since the epoch of a point in time: a whole number, a `Date`, or an ISO string such as
+ * `'2026-03-01'` or `'2026-03-01T12:00:00Z'`.
  *
- * @param what the setting, for the message: 'timeout', 'commitInterval'.
+ * @param what names the setting or field in the error.
+ * @throws MillraceError MILLRACE_BAD_TIMESTAMP
  */
-export function durationMs(duration: Duration, what: string): DurationMs {
-  return checked(duration, `${what}: `)
+export function timeMs(time: number | Date | string, what: string): Timestamp {
+  const value = timeOf(time)
+  // Adding 0 makes -0 a plain 0: keys and comparisons by Object.is must not see two of them.
+  if (Number.isSafeInteger(value)) return value + 0
+  const shown = typeof time === 'string' ? JSON.stringify(time) : String(time)
+  throw new MillraceError(
+    'MILLRACE_BAD_TIMESTAMP',
+    `${what}: ${shown} is no point in time: expected a whole number of milliseconds since 1970, a Date, or an ISO ` +
+      `string with its zone such as '2026-03-01T12:00:00Z' or '2026-03-01'`,
+  )
 }
 
-function checked(duration: number | string, prefix: string): DurationMs {
+function timeOf(time: unknown): number {
+  if (typeof time === 'number') return time
+  if (typeof time === 'string') return parseIsoTime(time)
+  return time instanceof Date ? time.getTime() : Number.NaN
+}
+
+/** NaN for what is no duration. */
+function durationOf(duration: unknown): number {
   const value = typeof duration === 'number' ? duration : parse(duration)
-  if (Number.isSafeInteger(value) && value >= 0) return value
-  const given =
-    typeof duration === 'number' ? String(duration) : (JSON.stringify(duration) ?? String(duration))
-  throw new MillraceError(
+  return Number.isSafeInteger(value) && value >= 0 ? value + 0 : Number.NaN
+}
+
+function noDuration(duration: unknown, what?: string): MillraceError {
+  // JSON has no NaN or Infinity, so numbers are shown as they are.
+  const shown = typeof duration === 'string' ? JSON.stringify(duration) : String(duration)
+  return new MillraceError(
     'MILLRACE_INVALID_ARGUMENT',
-    `${prefix}${given} is no duration: expected a whole number of milliseconds that is not negative, ` +
-      `or a number with a unit (ms, s, m, h, d) such as '100ms', '10s', '5m', '1.5h' or '7d'`,
+    `${what === undefined ? '' : `${what}: `}${shown} is no duration: expected a whole number of milliseconds that is ` +
+      `not negative, or a number with a unit (ms, s, m, h, d) such as '100ms', '10s', '5m', '1.5h' or '7d'`,
   )
 }
 
