@@ -1,0 +1,195 @@
+/**
+ * The groups of a step in one task: the accumulators of its aggregates, by (namespace, key).
+ *
+ * State: a keyed store of groups, and per aggregate that keeps its elements apart their buckets. A group that comes
+ * back from a restart has no buckets yet; they are put in when it is first asked for.
+ * Cost: a value costs one look-up and one call per aggregate.
+ */
+import type { Timestamp } from '../../base/brands.ts'
+import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
+import type { MemoryStore } from '../../state/memory-store.ts'
+import { mappedStoreCodec } from '../../state/store-codec.ts'
+import type { Aggregate, ElementBucket } from '../graph/aggregate.ts'
+import type { Aggregates } from '../graph/plan.ts'
+import type { TaskContext } from '../operators/operator.ts'
+import { ElementBuckets, MemoryBucket } from './element-buckets.ts'
+import { Group } from './group.ts'
+
+type AnyAggregate = Aggregate<unknown, unknown, unknown>
+
+export class GroupStore {
+  readonly store: MemoryStore<Group>
+  readonly names: readonly string[]
+  readonly #aggregates: readonly AnyAggregate[]
+  /** Undefined where the accumulator is written whole. */
+  readonly #buckets: readonly (ElementBuckets | undefined)[]
+  readonly #hasBuckets: boolean
+
+  /** @param subtracts whether values are ever taken out again. */
+  constructor(context: TaskContext, name: string, partition: number, aggregates: Aggregates, subtracts: boolean) {
+    this.names = Object.keys(aggregates)
+    // The plan holds aggregates of any type; what they are given is what their own functions made.
+    this.#aggregates = Object.values(aggregates) as unknown as readonly AnyAggregate[]
+    this.store = context.store(name, partition, groupCodec(this.#aggregates, subtracts))
+    this.#buckets = this.#aggregates.map((aggregate, index) =>
+      keepsElements(aggregate, subtracts)
+        ? new ElementBuckets(
+            context.store(`${name}-${this.names[index]}-elements`, partition, mappedStoreCodec(same, same)),
+          )
+        : undefined,
+    )
+    this.#hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
+  }
+
+  /** After the stores were restored. */
+  restored(): void {
+    for (const buckets of this.#buckets) buckets?.restored()
+  }
+
+  get(namespace: Namespace, key: StoreKey): Group | undefined {
+    const group = this.store.get(namespace, key)
+    if (group !== undefined && this.#hasBuckets) this.#bind(group, namespace, key)
+    return group
+  }
+
+  create(namespace: Namespace, key: StoreKey, timestamp: Timestamp): Group {
+    const accumulators = this.#aggregates.map((aggregate, index) => {
+      const buckets = this.#buckets[index]
+      return buckets === undefined ? aggregate.create() : buckets.bucket(namespace, key)
+    })
+    return new Group(accumulators, timestamp)
+  }
+
+  add(group: Group, value: unknown, timestamp: Timestamp): void {
+    const { accumulators } = group
+    const aggregates = this.#aggregates
+    for (let index = 0; index < aggregates.length; index += 1) {
+      const aggregate = aggregates[index] as AnyAggregate
+      if (this.#buckets[index] === undefined) accumulators[index] = aggregate.add(accumulators[index], value)
+      else aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+    }
+    if (timestamp > group.timestamp) group.timestamp = timestamp
+  }
+
+  subtract(group: Group, value: unknown, timestamp: Timestamp): void {
+    for (const [index, aggregate] of this.#aggregates.entries()) {
+      const accumulator = group.accumulators[index]
+      if (this.#buckets[index] === undefined) {
+        group.accumulators[index] = aggregate.subtract?.(accumulator, value)
+      } else {
+        aggregate.elements?.subtract?.(accumulator as ElementBucket, value)
+      }
+    }
+    if (timestamp > group.timestamp) group.timestamp = timestamp
+  }
+
+  /** Takes `from` into `into`, which may be of this store or a `blank` one. */
+  merge(into: Group, from: Group): void {
+    for (const [index, aggregate] of this.#aggregates.entries()) {
+      const right = from.accumulators[index]
+      if (this.#buckets[index] === undefined) {
+        // Some `merge` functions keep parts of the right one: it must not be shared.
+        const copy = aggregate.decode(copyOfJson(aggregate.encode(right)))
+        into.accumulators[index] = aggregate.merge(into.accumulators[index], copy)
+      } else {
+        aggregate.elements?.merge(into.accumulators[index] as ElementBucket, right as ElementBucket)
+      }
+    }
+    if (from.timestamp > into.timestamp) into.timestamp = from.timestamp
+  }
+
+  /** A group that nothing keeps, for merging panes. */
+  blank(timestamp: Timestamp): Group {
+    const accumulators = this.#aggregates.map((aggregate, index) =>
+      this.#buckets[index] === undefined ? aggregate.create() : new MemoryBucket(),
+    )
+    return new Group(accumulators, timestamp)
+  }
+
+  /** Puts the results of the aggregates into a row. */
+  fill(row: Record<string, unknown>, group: Group): void {
+    for (let index = 0; index < this.#aggregates.length; index += 1) {
+      const aggregate = this.#aggregates[index] as AnyAggregate
+      const accumulator = group.accumulators[index]
+      row[this.names[index] as string] =
+        this.#buckets[index] === undefined
+          ? aggregate.result(accumulator)
+          : aggregate.elements?.result(accumulator as ElementBucket)
+    }
+  }
+
+  /** Removes the elements of one group; its entry in the store is the caller's. */
+  removeElements(namespace: Namespace, key: StoreKey): void {
+    for (const buckets of this.#buckets) buckets?.remove(namespace, key)
+  }
+
+  drop(namespace: Namespace): void {
+    this.store.drop(namespace)
+    for (const buckets of this.#buckets) buckets?.drop(namespace)
+  }
+
+  /** Puts buckets into groups that a restart brought back. */
+  #bind(group: Group, namespace: Namespace, key: StoreKey): void {
+    for (const [index, buckets] of this.#buckets.entries()) {
+      if (buckets !== undefined && group.accumulators[index] === null) {
+        group.accumulators[index] = buckets.bucket(namespace, key)
+      }
+    }
+  }
+
+  /** For groups inside another value (sessions), whose bucket goes by an id of its own. */
+  bind(group: Group, namespace: Namespace, key: StoreKey): void {
+    if (this.#hasBuckets) this.#bind(group, namespace, key)
+  }
+
+  /** How groups inside another value are stored. */
+  get codec(): { encode(group: Group): unknown[]; decode(stored: readonly unknown[]): Group } {
+    return {
+      encode: (group) => encodeGroup(group, this.#aggregates, this.#buckets),
+      decode: (stored) => decodeGroup(stored, this.#aggregates, this.#buckets),
+    }
+  }
+}
+
+export function keepsElements(aggregate: Aggregate, subtracts: boolean): boolean {
+  if (aggregate.elements === undefined) return false
+  return aggregate.bounded === true ? subtracts : true
+}
+
+export function encodeGroup(
+  group: Group,
+  aggregates: readonly AnyAggregate[],
+  apart: readonly unknown[],
+): unknown[] {
+  const stored: unknown[] = [group.timestamp]
+  for (let index = 0; index < aggregates.length; index += 1) {
+    const aggregate = aggregates[index] as AnyAggregate
+    stored.push(apart[index] === undefined ? aggregate.encode(group.accumulators[index]) : null)
+  }
+  return stored
+}
+
+export function decodeGroup(stored: readonly unknown[], aggregates: readonly AnyAggregate[], apart: readonly unknown[]): Group {
+  const accumulators = aggregates.map((aggregate, index) =>
+    apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null,
+  )
+  return new Group(accumulators, stored[0] as number)
+}
+
+function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean) {
+  const apart = aggregates.map((aggregate) => (keepsElements(aggregate, subtracts) ? true : undefined))
+  return mappedStoreCodec<Group, unknown[]>(
+    (group) => encodeGroup(group, aggregates, apart),
+    (stored) => decodeGroup(stored, aggregates, apart),
+  )
+}
+
+function copyOfJson(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null) return value
+  return JSON.parse(JSON.stringify(value))
+}
+
+function same(value: unknown): unknown {
+  return value
+}
+
