@@ -20,8 +20,12 @@ export async function fill(folder: string, records: number, keys: number): Promi
     const bytes = builder.build()
     builder.reset()
     await new Promise<void>((resolve, reject) => {
-      broker.append([{ topic, partition: 0, bytes }], (error) => (error === undefined ? resolve() : reject(error)))
+      broker.append([{ topic, partition: 0, bytes }], (error) =>
+        error === undefined ? resolve() : reject(error),
+      )
     })
   }
-  await new Promise<void>((resolve, reject) => broker.close((error) => (error === undefined ? resolve() : reject(error))))
+  await new Promise<void>((resolve, reject) =>
+    broker.close((error) => (error === undefined ? resolve() : reject(error))),
+  )
 }

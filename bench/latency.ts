@@ -7,7 +7,10 @@ const RATE = 10_000
 
 /** From the call that appends an event to the change that its view shows, at 10,000 events/s, durable, exactly once. */
 export async function latency(context: BenchContext): Promise<Measurement[]> {
-  await using running = await run(totalsApp, { at: `file:${context.folder('latency')}`, commitInterval: '10ms' })
+  await using running = await run(totalsApp, {
+    at: `file:${context.folder('latency')}`,
+    commitInterval: '10ms',
+  })
   const sentAt = new Map<string, number[]>()
   const latencies: number[] = []
   const watching = new AbortController()

@@ -2,8 +2,8 @@ import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { BatchBuilder } from '../src/record/batch-builder.ts'
 import type { BenchContext } from './bench.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
 import { openBenchLog } from './log-fixture.ts'
+import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
 
 const BENCH = 'log-append'
 
@@ -12,7 +12,8 @@ export async function logAppend(context: BenchContext): Promise<Measurement[]> {
   const results: Measurement[] = []
   for (const recordBytes of [100, 1_000]) {
     for (const perBatch of [1, 100, 1_000]) {
-      for (const callers of [1, 16, 128]) results.push(await appendCase(context, recordBytes, perBatch, callers))
+      for (const callers of [1, 16, 128])
+        results.push(await appendCase(context, recordBytes, perBatch, callers))
     }
   }
   return results
@@ -32,7 +33,9 @@ async function appendCase(
   const appends = Math.max(4, Math.min(400, Math.floor(64e6 / batch.length / callers)))
   const costs: { log: Cost[]; plain: Cost[] } = { log: [], plain: [] }
   for (let round = 0; round <= context.rounds(2); round++) {
-    const ours = await timed(() => appendFrom(callers, appends, () => log.append(partition, Buffer.from(batch)), perBatch))
+    const ours = await timed(() =>
+      appendFrom(callers, appends, () => log.append(partition, Buffer.from(batch)), perBatch),
+    )
     // The same bytes; and one sync for all callers' batches, which is what a group commit can reach at best.
     const limit = await timed(() => plain.append(batch, callers, appends, perBatch))
     if (round === 0) continue
@@ -42,10 +45,19 @@ async function appendCase(
   plain.close()
   await log.close()
   const name = `${recordBytes} B x ${perBatch}, ${callers} callers`
-  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, sumCosts(costs.log), sumCosts(costs.plain))
+  return measurement(
+    { bench: BENCH, case: name, unit: 'records/s' },
+    sumCosts(costs.log),
+    sumCosts(costs.plain),
+  )
 }
 
-async function appendFrom(callers: number, appends: number, append: () => Promise<void>, perBatch: number): Promise<number> {
+async function appendFrom(
+  callers: number,
+  appends: number,
+  append: () => Promise<void>,
+  perBatch: number,
+): Promise<number> {
   const caller = async (): Promise<void> => {
     for (let index = 0; index < appends; index++) await append()
   }
@@ -66,11 +78,14 @@ function openPlainFile(path: string) {
   const descriptor = openSync(path, 'w')
   let position = 0
   const sync = (): Promise<void> =>
-    new Promise((resolve, reject) => fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error))))
+    new Promise((resolve, reject) =>
+      fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error))),
+    )
   return {
     async append(batch: Uint8Array, callers: number, appends: number, perBatch: number): Promise<number> {
       for (let index = 0; index < appends; index++) {
-        for (let caller = 0; caller < callers; caller++) position += writeSync(descriptor, batch, 0, batch.length, position)
+        for (let caller = 0; caller < callers; caller++)
+          position += writeSync(descriptor, batch, 0, batch.length, position)
         await sync()
       }
       return callers * appends * perBatch

@@ -1,7 +1,7 @@
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Log, LogPartition } from '../src/log/log.ts'
-import { openLog } from '../src/log/open-log.ts'
+import { openLog } from '../src/log/open.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
 
 /** A log on a real disk, with promises where a bench waits. */
@@ -29,7 +29,9 @@ export function openBenchLog(folder: string): BenchLog {
       }),
     append: (partition, batch) =>
       new Promise((resolve, reject) => {
-        log.append([{ partition, bytes: batch }], (error) => (error === undefined ? resolve() : reject(error)))
+        log.append([{ topic: partition.topic.id, partition: partition.index, bytes: batch }], (error) =>
+          error === undefined ? resolve() : reject(error),
+        )
       }),
     *readAll(partition) {
       for (let from = partition.start; from < partition.end; ) {

@@ -4,9 +4,9 @@ import { BatchBuilder } from '../src/record/batch-builder.ts'
 import { BATCH_ATTRIBUTES_AT, batchSizeBytes, verifyBatch } from '../src/record/batch-header.ts'
 import { BatchReader } from '../src/record/batch-reader.ts'
 import type { BenchContext } from './bench.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
-import { openBenchLog, segmentFilesOf, withOpenFile } from './log-fixture.ts'
 import { event } from './events.ts'
+import { openBenchLog, segmentFilesOf, withOpenFile } from './log-fixture.ts'
+import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
 
 const BENCH = 'log-read'
 const READ_BYTES = 1024 * 1024
@@ -19,13 +19,19 @@ export async function logRead(context: BenchContext): Promise<Measurement[]> {
   const partition = await log.makePartition('events')
   const builder = new BatchBuilder()
   for (let written = 0; written < records; written += perBatch) {
-    for (let index = 0; index < perBatch; index++) builder.append(written, null, Buffer.from(event(written + index, 1_000)))
+    for (let index = 0; index < perBatch; index++)
+      builder.append(written, null, Buffer.from(event(written + index, 1_000)))
     await log.append(partition, builder.build())
     builder.reset()
   }
   const files = segmentFilesOf(log.folder)
   const rounds = context.rounds(4)
-  const costs: { batches: Cost[]; rawFile: Cost[]; json: Cost[]; parse: Cost[] } = { batches: [], rawFile: [], json: [], parse: [] }
+  const costs: { batches: Cost[]; rawFile: Cost[]; json: Cost[]; parse: Cost[] } = {
+    batches: [],
+    rawFile: [],
+    json: [],
+    parse: [],
+  }
   const texts = decodeTexts(log.readAll(partition))
   // In turns, so that a change of the machine's speed touches both sides of a ratio.
   for (let round = 0; round <= rounds; round++) {
@@ -41,8 +47,16 @@ export async function logRead(context: BenchContext): Promise<Measurement[]> {
   }
   await log.close()
   return [
-    measurement({ bench: BENCH, case: 'batches with CRC', unit: 'bytes/s' }, sumCosts(costs.batches), sumCosts(costs.rawFile)),
-    measurement({ bench: BENCH, case: 'decoded JSON, 180 B', unit: 'records/s' }, sumCosts(costs.json), sumCosts(costs.parse)),
+    measurement(
+      { bench: BENCH, case: 'batches with CRC', unit: 'bytes/s' },
+      sumCosts(costs.batches),
+      sumCosts(costs.rawFile),
+    ),
+    measurement(
+      { bench: BENCH, case: 'decoded JSON, 180 B', unit: 'records/s' },
+      sumCosts(costs.json),
+      sumCosts(costs.parse),
+    ),
   ]
 }
 
@@ -106,7 +120,8 @@ function decodeTexts(chunks: Iterable<Uint8Array>): string[] {
   for (const chunk of chunks) {
     for (let at = 0; at < chunk.length; at += batchSizeBytes(chunk, at)) {
       reader.open(chunk, at)
-      while (reader.next()) texts.push(Buffer.from(reader.text(reader.valueStart, reader.valueEnd)).toString('latin1'))
+      while (reader.next())
+        texts.push(Buffer.from(reader.text(reader.valueStart, reader.valueEnd)).toString('latin1'))
     }
   }
   return texts

@@ -4,7 +4,7 @@
  * Each case is measured in turns with a limit that is measured in the same run; bench/README.md says how to read them.
  */
 import { parseArgs } from 'node:util'
-import { benchContext, type BenchContext } from './bench.ts'
+import { type BenchContext, benchContext } from './bench.ts'
 import { latency } from './latency.ts'
 import { logAppend } from './log-append.ts'
 import { logRead } from './log-read.ts'
@@ -29,7 +29,9 @@ const { values, positionals } = parseArgs({
 const seconds = Number(values.seconds ?? 10)
 const unknown = positionals.filter((name) => !(name in BENCHES))
 if (unknown.length > 0 || !(seconds > 0)) {
-  process.stderr.write(`usage: npm run bench -- [${Object.keys(BENCHES).join(' | ')}] [--seconds N] [--json]\n`)
+  process.stderr.write(
+    `usage: npm run bench -- [${Object.keys(BENCHES).join(' | ')}] [--seconds N] [--json]\n`,
+  )
   process.exit(2)
 }
 
@@ -39,7 +41,8 @@ for (const name of chosen) {
   const context = benchContext(seconds, values.folder ?? '.')
   try {
     const measurements = (await BENCHES[name]?.(context)) ?? []
-    for (const result of measurements) process.stdout.write(values.json === true ? `${JSON.stringify(result)}\n` : line(result))
+    for (const result of measurements)
+      process.stdout.write(values.json === true ? `${JSON.stringify(result)}\n` : line(result))
   } finally {
     context.clean()
   }

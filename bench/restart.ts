@@ -10,7 +10,15 @@ export async function restart(context: BenchContext): Promise<Measurement[]> {
   await fill(folder, 1_200_000, 1_000_000)
   await child(folder, 'fill')
   const { processStart, firstRecord } = await child(folder, 'restart')
-  const base = { bench: 'restart', unit: 'ms', cpuSeconds: 0, ratePerCpuSecond: 0, rssBytes: 0, limit: null, ratio: null }
+  const base = {
+    bench: 'restart',
+    unit: 'ms',
+    cpuSeconds: 0,
+    ratePerCpuSecond: 0,
+    rssBytes: 0,
+    limit: null,
+    ratio: null,
+  }
   return [
     { ...base, case: 'process start (rate is ms)', rate: processStart },
     { ...base, case: 'start to first record (rate is ms)', rate: firstRecord },

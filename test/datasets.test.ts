@@ -10,7 +10,9 @@ import { runPipeline } from './rows/run-pipeline.ts'
 import { sharedPath } from './shared-path.ts'
 
 interface Manifest {
-  readonly cases: Readonly<Record<string, { readonly rows: number; readonly sha256: string; readonly file: string }>>
+  readonly cases: Readonly<
+    Record<string, { readonly rows: number; readonly sha256: string; readonly file: string }>
+  >
 }
 
 /** Real logs, run as a process through `millrace run`, against rows that independent batch programs computed. */
@@ -21,7 +23,9 @@ for (const [name, file] of Object.entries(INPUTS)) {
   if (dataset === undefined) throw new Error(`no cases for ${name}`)
   describe(`data set ${name}`, () => {
     const folder = mkdtempSync(join(tmpdir(), 'millrace-data-'))
-    const manifest = JSON.parse(readFileSync(sharedPath(`data/${name}/expected/manifest.json`), 'utf8')) as Manifest
+    const manifest = JSON.parse(
+      readFileSync(sharedPath(`data/${name}/expected/manifest.json`), 'utf8'),
+    ) as Manifest
     afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
     const groups = groupByInput(dataset.cases, sharedPath(`data/${name}/${file}`), folder)

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { readState, type RunState } from './rows/read-state.ts'
+import { type RunState, readState } from './rows/read-state.ts'
 import { runPipeline } from './rows/run-pipeline.ts'
 import { sharedPath } from './shared-path.ts'
 
@@ -28,8 +28,8 @@ describe(`killed at least ${KILLS_MIN} times, seed ${seed}`, () => {
     await runPipeline({ pipeline, input, folder: join(folder, 'undisturbed') })
     const kill = { seed, timesMin: KILLS_MIN }
     kills = (await runPipeline({ pipeline, input, folder: join(folder, 'disturbed'), kill })).kills
-    undisturbed = await readState(join(folder, 'undisturbed'))
-    disturbed = await readState(join(folder, 'disturbed'))
+    undisturbed = await readState(join(folder, 'undisturbed'), input)
+    disturbed = await readState(join(folder, 'disturbed'), input)
   }, 600_000)
 
   test('it was killed often enough, and while there was work', () => {

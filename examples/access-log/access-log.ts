@@ -49,11 +49,15 @@ export const sessions = topic('access-log.sessions', {
 
 /** How many requests came in time, per 10 seconds and tolerance; and those that did not. */
 const Accepted = z.object({ key: z.string(), window: Window, count: z.number() })
-const acceptedAt = (tolerance: string) => topic(`access-log.accepted-${tolerance}`, { key: text(), value: Accepted })
+const acceptedAt = (tolerance: string) =>
+  topic(`access-log.accepted-${tolerance}`, { key: text(), value: Accepted })
 const lateAt = (tolerance: string) => topic(`access-log.late-${tolerance}`, { key: text(), value: Request })
 
 export default withOptions({ input: z.string().default('access.log') }, ({ input }) => {
-  const load = stream(lines(input)).map(parseRequest).onError(deadLetter('access-log.unparsable')).to(requests)
+  const load = stream(lines(input))
+    .map(parseRequest)
+    .onError(deadLetter('access-log.unparsable'))
+    .to(requests)
 
   // In this log a line is up to 59 s older than the newest one before it: after 60 s nothing is late.
   const inTime = stream(requests, { eventTime: (request) => request.at, outOfOrderness: '60s' })
@@ -77,7 +81,12 @@ export default withOptions({ input: z.string().default('access.log') }, ({ input
   const impatient = stream(requests, { eventTime: (request) => request.at }).keyBy(() => 'all')
   const accepted = (tolerance: Duration) =>
     impatient.window(`accepted-${tolerance}`, tumbling('10s'), { allowedLateness: tolerance }).count()
-  const [within0, within10, within30, within60] = [accepted('0s'), accepted('10s'), accepted('30s'), accepted('60s')]
+  const [within0, within10, within30, within60] = [
+    accepted('0s'),
+    accepted('10s'),
+    accepted('30s'),
+    accepted('60s'),
+  ]
 
   return app('access-log', {
     load,

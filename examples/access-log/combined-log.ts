@@ -24,8 +24,22 @@ const MONTHS = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', '
 export function parseRequest(line: string): Request {
   const match = COMBINED.exec(line)
   if (match === null) throw new Error(`not a line of the combined log format: ${line.slice(0, 80)}`)
-  const [, ip = '', day, month = '', year, hour, minute, second, sign, zoneHours, zoneMinutes, request = '', status, bytes] =
-    match
+  const [
+    ,
+    ip = '',
+    day,
+    month = '',
+    year,
+    hour,
+    minute,
+    second,
+    sign,
+    zoneHours,
+    zoneMinutes,
+    request = '',
+    status,
+    bytes,
+  ] = match
   const monthIndex = MONTHS.indexOf(month)
   if (monthIndex < 0) throw new Error(`no month of that name: ${month}`)
   const zone = (Number(zoneHours) * 60 + Number(zoneMinutes)) * 60_000 * (sign === '-' ? -1 : 1)

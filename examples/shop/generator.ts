@@ -26,14 +26,24 @@ export function allCustomers(): Customer[] {
 export function shopEvent(index: number, now: number): ShopEvent {
   const at = now - Math.floor(unit(index, 1) * 2_000)
   const kind = unit(index, 2)
-  if (kind < 0.8) return { kind: 'visit', value: { visitor: `visitor-${skewed(index, 3, 5_000)}`, product: product(index), at } }
+  if (kind < 0.8)
+    return {
+      kind: 'visit',
+      value: { visitor: `visitor-${skewed(index, 3, 5_000)}`, product: product(index), at },
+    }
   if (kind < 0.9) return { kind: 'order', value: order(index, at) }
   if (kind < 0.97) {
     const paid = order(index, at)
-    return { kind: 'payment', value: { order: paid.order, amount: paid.total, method: pick(METHODS, unit(index, 4)), at } }
+    return {
+      kind: 'payment',
+      value: { order: paid.order, amount: paid.total, method: pick(METHODS, unit(index, 4)), at },
+    }
   }
   const customer = `customer-${skewed(index, 5, CUSTOMERS)}`
-  return { kind: 'login', value: { customer, ok: unit(index, 6) > 0.1, ip: `10.0.0.${skewed(index, 7, 250)}`, at } }
+  return {
+    kind: 'login',
+    value: { customer, ok: unit(index, 6) > 0.1, ip: `10.0.0.${skewed(index, 7, 250)}`, at },
+  }
 }
 
 function order(index: number, at: number): Order {

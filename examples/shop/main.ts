@@ -25,7 +25,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const sent = [visits, orders, payments, logins].map((topic) => running.log.describe(topic).records)
 let next = sent.reduce((total, count) => total + count, 0)
 if (running.log.describe(customers).records === 0) {
-  await Promise.all(allCustomers().map((customer) => running.send(customers, customer, { key: customer.customer })))
+  await Promise.all(
+    allCustomers().map((customer) => running.send(customers, customer, { key: customer.customer })),
+  )
 }
 
 const summary = startSummary(running, process.stdout, { resumedAt: next })

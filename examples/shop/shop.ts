@@ -4,7 +4,20 @@
  *   npm start                                  with a generator of about 1,000 events a second
  *   npx millrace run examples/shop/shop.ts     without: send events yourself
  */
-import { app, average, count, hopping, session, stream, sum, text, top, topic, tumbling, view } from 'millrace'
+import {
+  app,
+  average,
+  count,
+  hopping,
+  session,
+  stream,
+  sum,
+  text,
+  top,
+  topic,
+  tumbling,
+  view,
+} from 'millrace'
 import { z } from 'zod'
 import { Customer, customers, logins, Order, orders, payments, visits } from './events.ts'
 

@@ -22,7 +22,8 @@ export function startSummary(
     const rate = ((status.records - last.records) * 1_000) / (now - last.at)
     last = { records: status.records, at: now }
     const lag = status.inputs.reduce((total, input) => total + (input.lag ?? 0), 0)
-    const watermark = status.watermark === undefined ? 'none yet' : new Date(status.watermark).toISOString().slice(11, 19)
+    const watermark =
+      status.watermark === undefined ? 'none yet' : new Date(status.watermark).toISOString().slice(11, 19)
     const head = `${Math.round(rate).toLocaleString('en')} records/s   watermark ${watermark}   lag ${lag}   late ${status.late}`
     if (!live) {
       output.write(`${head}\n`)
@@ -30,7 +31,10 @@ export function startSummary(
     }
     const trending = await running.views.trending.get('all')
     const top = trending?.products.slice(0, 5) ?? []
-    const body = top.map(({ key, visits }, rank) => `  ${rank + 1}. ${key.padEnd(14)} ${String(visits).padStart(6)} visits in 5 minutes`)
+    const body = top.map(
+      ({ key, visits }, rank) =>
+        `  ${rank + 1}. ${key.padEnd(14)} ${String(visits).padStart(6)} visits in 5 minutes`,
+    )
     const text = [head, ...(body.length > 0 ? body : ['  the first window closes in a few seconds'])]
     // Back to the first line of the last drawing; each line is cleared before it is written.
     if (lines > 0) output.write(`\u001b[${lines}A`)

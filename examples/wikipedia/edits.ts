@@ -3,7 +3,21 @@
  *
  *   npx millrace run examples/wikipedia/edits.ts --until-end --set input=edits.jsonl.gz
  */
-import { app, count, type Duration, hopping, session, stream, sum, text, top, topic, tumbling, view, withOptions } from 'millrace'
+import {
+  app,
+  count,
+  type Duration,
+  hopping,
+  session,
+  stream,
+  sum,
+  text,
+  top,
+  topic,
+  tumbling,
+  view,
+  withOptions,
+} from 'millrace'
 import { jsonl } from 'millrace/files'
 import { z } from 'zod'
 
@@ -24,7 +38,13 @@ const Page = z.object({ key: z.string(), window: Window, edits: z.number() })
 
 export const perChannel = topic('wikipedia.per-channel', {
   key: text(),
-  value: z.object({ key: z.string(), window: Window, edits: z.number(), added: z.number(), deleted: z.number() }),
+  value: z.object({
+    key: z.string(),
+    window: Window,
+    edits: z.number(),
+    added: z.number(),
+    deleted: z.number(),
+  }),
 })
 export const topPages = topic('wikipedia.top-pages', {
   key: text(),
@@ -40,7 +60,8 @@ export const sessions = topic('wikipedia.sessions', {
   }),
 })
 const Accepted = z.object({ key: z.string(), window: Window, count: z.number() })
-const acceptedAt = (tolerance: string) => topic(`wikipedia.accepted-${tolerance}`, { key: text(), value: Accepted })
+const acceptedAt = (tolerance: string) =>
+  topic(`wikipedia.accepted-${tolerance}`, { key: text(), value: Accepted })
 const lateAt = (tolerance: string) => topic(`wikipedia.late-${tolerance}`, { key: text(), value: Edit })
 
 export default withOptions({ input: z.string().default('edits.jsonl.gz') }, ({ input }) => {
@@ -65,7 +86,12 @@ export default withOptions({ input: z.string().default('edits.jsonl.gz') }, ({ i
   const impatient = stream(edits, { eventTime: (edit) => edit.time }).keyBy(() => 'all')
   const accepted = (tolerance: Duration) =>
     impatient.window(`accepted-${tolerance}`, tumbling('1m'), { allowedLateness: tolerance }).count()
-  const [within0, within30, within60, within120] = [accepted('0s'), accepted('30s'), accepted('60s'), accepted('120s')]
+  const [within0, within30, within60, within120] = [
+    accepted('0s'),
+    accepted('30s'),
+    accepted('60s'),
+    accepted('120s'),
+  ]
 
   return app('wikipedia', {
     load: stream(jsonl(input, Edit)).to(edits),

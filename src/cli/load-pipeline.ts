@@ -9,7 +9,10 @@ import { isConfigurable } from '../streams/options.ts'
 export async function loadPipeline(file: string, settings: readonly string[]): Promise<App> {
   const path = resolve(file)
   if (!existsSync(path)) {
-    throw new MillraceError('MILLRACE_FILE', `there is no pipeline file ${path}; \`millrace run FILE\` takes its path`)
+    throw new MillraceError(
+      'MILLRACE_FILE',
+      `there is no pipeline file ${path}; \`millrace run FILE\` takes its path`,
+    )
   }
   const exported = defaultOf(await importFile(path), path)
   const options = parseSettings(settings)
@@ -29,9 +32,13 @@ async function importFile(path: string): Promise<object> {
   } catch (error) {
     if (isMillraceError(error)) throw error
     const where = firstFrameOf(error, path)
-    throw new MillraceError('MILLRACE_INVALID_PLAN', `${where}: the pipeline file could not be loaded: ${messageOf(error)}`, {
-      cause: error,
-    })
+    throw new MillraceError(
+      'MILLRACE_INVALID_PLAN',
+      `${where}: the pipeline file could not be loaded: ${messageOf(error)}`,
+      {
+        cause: error,
+      },
+    )
   }
 }
 
@@ -45,14 +52,18 @@ function firstFrameOf(error: unknown, path: string): string {
 
 function defaultOf(module: object, path: string): unknown {
   if ('default' in module) return module.default
-  throw new MillraceError('MILLRACE_INVALID_PLAN', `${path} has no default export: end it with \`export default app(name, { ... })\``)
+  throw new MillraceError(
+    'MILLRACE_INVALID_PLAN',
+    `${path} has no default export: end it with \`export default app(name, { ... })\``,
+  )
 }
 
 function parseSettings(settings: readonly string[]): Record<string, string> {
   const options: Record<string, string> = {}
   for (const setting of settings) {
     const at = setting.indexOf('=')
-    if (at <= 0) throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--set takes key=value, not "${setting}"`)
+    if (at <= 0)
+      throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--set takes key=value, not "${setting}"`)
     options[setting.slice(0, at)] = setting.slice(at + 1)
   }
   return options

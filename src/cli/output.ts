@@ -44,7 +44,9 @@ function table(rows: readonly Row[]): string {
   )
   const line = (texts: readonly string[]): string =>
     texts
-      .map((text, index) => (isNumeric(rows, columns[index]) ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0)))
+      .map((text, index) =>
+        isNumeric(rows, columns[index]) ? text.padStart(widths[index] ?? 0) : text.padEnd(widths[index] ?? 0),
+      )
       .join('  ')
       .trimEnd()
   return `${[columns, ...cells].map(line).join('\n')}\n`

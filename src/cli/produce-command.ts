@@ -1,7 +1,7 @@
 import { createInterface } from 'node:readline'
 import { MillraceError, messageOf } from '../base/errors.ts'
-import { nodeSys } from '../sys/node/node-sys.ts'
 import { Producer } from '../run/producer.ts'
+import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Output } from './output.ts'
 import { ask, openTarget } from './target.ts'
 import { disposable, knownTopic } from './topic-commands.ts'
@@ -23,7 +23,11 @@ export async function produce(name: string, options: ProduceOptions, output: Out
   if (target.kind === 'app') {
     count = await eachBatch(async (lines) => {
       const query = options.keyField === undefined ? '' : `?keyField=${encodeURIComponent(options.keyField)}`
-      const init = { method: 'POST', headers: { 'content-type': 'application/x-ndjson' }, body: `${lines.join('\n')}\n` }
+      const init = {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-ndjson' },
+        body: `${lines.join('\n')}\n`,
+      }
       await ask(target.url, `/topics/${encodeURIComponent(name)}${query}`, init)
     })
   } else {
@@ -73,9 +77,15 @@ function keyOf(line: string, field: string, number: number): Uint8Array {
   try {
     value = (JSON.parse(line) as Record<string, unknown>)[field]
   } catch (error) {
-    throw new MillraceError('MILLRACE_INVALID_RECORD', `line ${number} is no JSON: ${messageOf(error)}; nothing after it was sent`)
+    throw new MillraceError(
+      'MILLRACE_INVALID_RECORD',
+      `line ${number} is no JSON: ${messageOf(error)}; nothing after it was sent`,
+    )
   }
   if (typeof value === 'string') return Buffer.from(value)
   const kind = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`
-  throw new MillraceError('MILLRACE_INVALID_RECORD', `line ${number}: the key field "${field}" ${kind}, expected a text`)
+  throw new MillraceError(
+    'MILLRACE_INVALID_RECORD',
+    `line ${number}: the key field "${field}" ${kind}, expected a text`,
+  )
 }

@@ -18,7 +18,8 @@ export async function main(words: readonly string[], output: Output): Promise<nu
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
     const usage = isMillraceError(error) && error.code === 'MILLRACE_INVALID_ARGUMENT'
     output.note(`millrace: ${messageOf(error)}${isMillraceError(error) ? ` [${error.code}]` : ''}\n`)
-    if (process.env['MILLRACE_DEBUG'] !== undefined && error instanceof Error) output.note(`${error.stack ?? ''}\n`)
+    if (process.env['MILLRACE_DEBUG'] !== undefined && error instanceof Error)
+      output.note(`${error.stack ?? ''}\n`)
     return usage ? 2 : 1
   }
 }
@@ -27,7 +28,9 @@ const DEFAULT_PLACE = 'file:./.millrace'
 
 function program(output: Output): Command {
   const millrace = new Command('millrace')
-    .description('Stream processing for TypeScript: a durable log, event time, exactly-once, live views, in one directory.')
+    .description(
+      'Stream processing for TypeScript: a durable log, event time, exactly-once, live views, in one directory.',
+    )
     .version('0.1.0')
     .exitOverride()
     .configureOutput({ writeOut: output.write, writeErr: output.note })
@@ -63,7 +66,9 @@ function at(command: Command): Command {
 }
 
 function formatted(command: Command): Command {
-  const choice = new Option('--format <format>', 'default: a table in a terminal, else jsonl').choices([...FORMATS])
+  const choice = new Option('--format <format>', 'default: a table in a terminal, else jsonl').choices([
+    ...FORMATS,
+  ])
   return at(command).addOption(choice)
 }
 
@@ -92,9 +97,15 @@ function topicCommands(millrace: Command, output: Output): void {
   const topic = millrace.command('topic').description('create or describe a topic')
   at(topic.command('create <name>'))
     .option('--partitions <count>', 'how many', parseCount, 1)
-    .option('--durability <kind>', 'fsync: acknowledged when on the disk; os: when in the page cache', 'fsync')
+    .option(
+      '--durability <kind>',
+      'fsync: acknowledged when on the disk; os: when in the page cache',
+      'fsync',
+    )
     .action((name: string, options) => createTopic(name, options, output))
-  formatted(topic.command('describe <name>')).action((name: string, options) => describeTopic(name, options, output))
+  formatted(topic.command('describe <name>')).action((name: string, options) =>
+    describeTopic(name, options, output),
+  )
   at(millrace.command('produce <topic>'))
     .description('append one record for each line of standard input; the topic must exist')
     .option('--key-field <name>', 'take the key from this field of each JSON line')

@@ -1,5 +1,5 @@
-import { MillraceError } from '../base/errors.ts'
-import { type From, type RawRecord, readRecords } from '../run/topic-reader.ts'
+import { readRecords } from '../run/topic-reader.ts'
+import { parseFrom, recordJson } from '../serve/http/record-json.ts'
 import type { Output } from './output.ts'
 import { ask, openTarget } from './target.ts'
 import { disposable, knownTopic } from './topic-commands.ts'
@@ -29,8 +29,13 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     signal: stopping.signal,
     ...(partition === undefined ? {} : { partition }),
   }
-  for await (const record of readRecords(target.sys, target.broker, knownTopic(target.broker, name), readOptions)) {
-    output.write(`${JSON.stringify(shown(record))}\n`)
+  for await (const record of readRecords(
+    target.sys,
+    target.broker,
+    knownTopic(target.broker, name),
+    readOptions,
+  )) {
+    output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
     count += 1
     if (count >= limit) break
   }
@@ -50,45 +55,9 @@ async function readFromApp(
   const response = await ask(url, `/topics/${encodeURIComponent(name)}/records?${query}`, { signal })
   const decoder = new TextDecoder()
   try {
-    for await (const chunk of response.body ?? []) output.write(decoder.decode(chunk as Uint8Array, { stream: true }))
+    for await (const chunk of response.body ?? [])
+      output.write(decoder.decode(chunk as Uint8Array, { stream: true }))
   } catch (error) {
     if (!signal.aborted) throw error
-  }
-}
-
-/** An offset is a number; all else that is no word is a time. */
-export function parseFrom(text: string): From {
-  if (text === 'earliest' || text === 'latest') return text
-  if (/^\d+$/.test(text)) return { offset: Number(text) }
-  if (!Number.isNaN(Date.parse(text))) return { time: text }
-  const expected = 'earliest, latest, an offset, or a time as 2026-03-01T12:00:00Z'
-  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--from takes ${expected}, not "${text}"`)
-}
-
-function shown(record: RawRecord): object {
-  return {
-    partition: record.partition,
-    offset: record.offset,
-    timestamp: record.timestamp,
-    key: record.key === null ? null : readable(record.key),
-    value: record.value === null ? null : readable(record.value),
-    ...(record.headers.length === 0
-      ? {}
-      : { headers: record.headers.map(({ key, value }) => [key, value === null ? null : readable(value)]) }),
-  }
-}
-
-/** JSON where it is JSON, text where it is UTF-8, else base64 with a mark. */
-function readable(bytes: Uint8Array): unknown {
-  let text: string
-  try {
-    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return { base64: Buffer.from(bytes).toString('base64') }
-  }
-  try {
-    return JSON.parse(text)
-  } catch {
-    return text
   }
 }

@@ -1,6 +1,6 @@
 import { SingleBar } from 'cli-progress'
-import { ms } from '../streams/durations.ts'
-import { run as runApp, type Running } from '../run/run.ts'
+import { type Duration } from '../base/duration.ts'
+import { type Running, run as runApp } from '../run/run.ts'
 import { loadPipeline } from './load-pipeline.ts'
 import type { Output } from './output.ts'
 
@@ -20,7 +20,7 @@ export async function run(file: string, options: RunCommandOptions, output: Outp
     at: options.at,
     http: options.http ? options.port : undefined,
     untilEnd: options.untilEnd === true,
-    commitInterval: options.commitInterval === undefined ? undefined : ms(options.commitInterval),
+    commitInterval: options.commitInterval === undefined ? undefined : (options.commitInterval as Duration),
   })
   output.note(`${app.name} runs on ${options.at}${running.url === undefined ? '' : `, ${running.url}`}\n`)
   const stopped = stopOnSignal(running, output)
@@ -32,7 +32,9 @@ export async function run(file: string, options: RunCommandOptions, output: Outp
     await running.close()
   }
   const { records, late, dropped } = running.status()
-  output.note(`${app.name}: ${records.toLocaleString('en')} records, ${late} late, ${dropped} dropped; all committed\n`)
+  output.note(
+    `${app.name}: ${records.toLocaleString('en')} records, ${late} late, ${dropped} dropped; all committed\n`,
+  )
 }
 
 /** Resolves at the first Ctrl-C (drain and commit); the second one stops at once. */

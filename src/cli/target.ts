@@ -24,7 +24,9 @@ export function openTarget(at: string): Target {
     const url = announcedUrl(place)
     if (url !== undefined) return { kind: 'app', url, close: async () => undefined }
     const way = 'run that app without --no-http, or stop it'
-    throw new MillraceError('MILLRACE_LOCKED', `${at} is held by a running app that serves no HTTP: ${way}`, { cause: error })
+    throw new MillraceError('MILLRACE_LOCKED', `${at} is held by a running app that serves no HTTP: ${way}`, {
+      cause: error,
+    })
   }
 }
 
@@ -39,7 +41,10 @@ export async function ask(url: string, path: string, init?: RequestInit): Promis
   const response = await fetch(`${url}${path}`, init)
   if (response.ok) return response
   const body = await response.text()
-  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problemOf(body) ?? `${url}${path} answered ${response.status}: ${body}`)
+  throw new MillraceError(
+    'MILLRACE_INVALID_ARGUMENT',
+    problemOf(body) ?? `${url}${path} answered ${response.status}: ${body}`,
+  )
 }
 
 function problemOf(body: string): string | undefined {

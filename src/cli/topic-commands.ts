@@ -49,14 +49,25 @@ export async function createTopic(name: string, options: CreateOptions, output: 
   await using target = disposable(openTarget(options.at))
   if (target.kind === 'app') {
     const body = JSON.stringify({ name, partitions, durability })
-    await ask(target.url, '/topics', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+    await ask(target.url, '/topics', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body,
+    })
   } else {
     await create(target.broker, name, partitions, durability)
   }
-  output.note(`created ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}, durability ${durability}\n`)
+  output.note(
+    `created ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}, durability ${durability}\n`,
+  )
 }
 
-function create(broker: Broker, name: string, partitions: number, durability: Durability): Promise<TopicDescription> {
+function create(
+  broker: Broker,
+  name: string,
+  partitions: number,
+  durability: Durability,
+): Promise<TopicDescription> {
   return new Promise((resolve, reject) => {
     broker.createTopic(name, { partitions, durability }, (error, made) => {
       if (made === undefined) reject(error ?? new Error('no answer'))

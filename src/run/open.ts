@@ -3,13 +3,14 @@ import type { PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Broker, TopicDescription } from '../broker/broker.ts'
 import { openBroker } from '../broker/open.ts'
-import type { RecordHeader } from '../record/record.ts'
+import type { RecordData, RecordHeader } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
-import { formatPosition, type Sent } from '../streams/view-types.ts'
+import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
+import { positionText } from '../views/position.ts'
 import { type Checked, openPlace } from './place.ts'
-import { Producer } from './producer.ts'
+import { type AppendedRecord, Producer } from './producer.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
 
 /** A record as a reader of a topic gets it. */
@@ -32,7 +33,9 @@ export interface SendOptions {
 }
 
 /** The key must be given where the topic has one. */
-export type SendArguments<K> = [K] extends [null] ? [options?: SendOptions] : [options: SendOptions & { readonly key: K }]
+export type SendArguments<K> = [K] extends [null]
+  ? [options?: SendOptions]
+  : [options: SendOptions & { readonly key: K }]
 
 /** A topic's extent. */
 export interface TopicState {
@@ -64,7 +67,11 @@ export class OpenLog implements AsyncDisposable {
   }
 
   /** Appends one record; resolves when it is as durable as its topic promises. Makes the topic if there is none. */
-  async send<K, Out, In>(topic: Topic<K, Out, In>, value: NoInfer<In> | null, ...rest: SendArguments<K>): Promise<Sent> {
+  async send<K, Out, In>(
+    topic: Topic<K, Out, In>,
+    value: NoInfer<In> | null,
+    ...rest: SendArguments<K>
+  ): Promise<Sent> {
     const spec = topicSpecOf(topic)
     const description = await this.#ensure(topic)
     const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
@@ -74,11 +81,19 @@ export class OpenLog implements AsyncDisposable {
       timestamp: options.timestamp ?? this.#sys.clock.now(),
       headers: options.headers ?? [],
     })
-    return { position: formatPosition(spec.name, partition, offset), partition, offset }
+    return { position: positionText(spec.name, partition, offset) as Position, partition, offset }
+  }
+
+  /** Appends a record that is encoded already. */
+  append(topic: TopicDescription, record: RecordData): Promise<AppendedRecord> {
+    return this.#producer.send(topic, record)
   }
 
   /** The records of a topic, each partition in its order. Throws MILLRACE_UNKNOWN_TOPIC when iteration begins. */
-  async *read<K, Out, In>(topic: Topic<K, Out, In>, options: ReadOptions = {}): AsyncGenerator<LogRecord<K, Out>> {
+  async *read<K, Out, In>(
+    topic: Topic<K, Out, In>,
+    options: ReadOptions = {},
+  ): AsyncGenerator<LogRecord<K, Out>> {
     const spec = topicSpecOf(topic)
     const description = this.#known(spec.name)
     for await (const record of readRecords(this.#sys, this.#broker, description, options)) {
@@ -97,8 +112,7 @@ export class OpenLog implements AsyncDisposable {
   }
 
   /** Where a topic's partitions begin and end; a topic that nobody made yet is empty. */
-  describe<K, Out, In>(topic: Topic<K, Out, In>): TopicState {
-    const { name } = topicSpecOf(topic)
+  describe({ name }: { readonly name: string }): TopicState {
     const description = this.#broker.topic(name)
     if (description === undefined) return { name, partitions: [], records: 0 }
     const partitions = Array.from({ length: description.partitions }, (_, partition) => {
@@ -148,7 +162,10 @@ export class OpenLog implements AsyncDisposable {
   }
 }
 
-function decode(serde: { decode(source: ReturnType<typeof bytesSource>, start: number, end: number): unknown }, bytes: Uint8Array): unknown {
+function decode(
+  serde: { decode(source: ReturnType<typeof bytesSource>, start: number, end: number): unknown },
+  bytes: Uint8Array,
+): unknown {
   return serde.decode(bytesSource(bytes), 0, bytes.length)
 }
 

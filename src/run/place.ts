@@ -35,5 +35,11 @@ export function openPlace(at: string, baseFolder: string): OpenPlace {
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
   const folder = resolve(baseFolder, path)
-  return { sys: nodeSys(), url: `file:${folder}`, folder, stateFolder: `${folder}/state`, release: () => undefined }
+  return {
+    sys: nodeSys(),
+    url: `file:${folder}`,
+    folder,
+    stateFolder: `${folder}/state`,
+    release: () => undefined,
+  }
 }

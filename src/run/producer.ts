@@ -1,18 +1,10 @@
+import type { Offset, PartitionId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
 import type { Broker, PartitionBatch, TopicDescription } from '../broker/broker.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import { partitionOf } from '../record/partitioner.ts'
-import type { RecordHeader } from '../record/record.ts'
+import type { RecordData } from '../record/record.ts'
 import type { Sys } from '../sys/sys.ts'
-
-/** A record that is about to be appended: encoded, and not yet in a partition. */
-export interface OutgoingRecord {
-  readonly key: Uint8Array | null
-  readonly value: Uint8Array | null
-  readonly timestamp: Timestamp
-  readonly headers: readonly RecordHeader[]
-}
 
 export interface AppendedRecord {
   readonly partition: PartitionId
@@ -49,13 +41,17 @@ export class Producer {
   }
 
   /** Resolves when the record is as durable as its topic promises. */
-  send(topic: TopicDescription, record: OutgoingRecord): Promise<AppendedRecord> {
-    if (this.#closed) throw new MillraceError('MILLRACE_CLOSED', 'the log is closed: nothing can be sent any more')
+  send(topic: TopicDescription, record: RecordData): Promise<AppendedRecord> {
+    if (this.#closed)
+      throw new MillraceError('MILLRACE_CLOSED', 'the log is closed: nothing can be sent any more')
     const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
     const { recordBytesMax } = this.#broker.limits
     if (bytes > recordBytesMax) {
       const problem = `a record for ${topic.name} has ${bytes} bytes, the limit is ${recordBytesMax}`
-      throw new MillraceError('MILLRACE_RECORD_TOO_LARGE', `${problem}: split it, or store it elsewhere and send its name`)
+      throw new MillraceError(
+        'MILLRACE_RECORD_TOO_LARGE',
+        `${problem}: split it, or store it elsewhere and send its name`,
+      )
     }
     const partition = this.#partitionFor(topic, record.key, bytes)
     const batch = this.#batchFor(topic, partition)
@@ -71,7 +67,8 @@ export class Producer {
 
   /** Resolves when everything sent so far was answered. */
   async flush(): Promise<void> {
-    while (this.#open.size > 0 || this.#inFlight > 0) await new Promise<void>((resolve) => this.#sys.timers.soon(resolve))
+    while (this.#open.size > 0 || this.#inFlight > 0)
+      await new Promise<void>((resolve) => this.#sys.timers.soon(resolve))
   }
 
   async close(): Promise<void> {

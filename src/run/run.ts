@@ -3,9 +3,12 @@ import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Broker } from '../broker/broker.ts'
 import { openBroker } from '../broker/open.ts'
+import type { Plan, TopicSpec } from '../flow/graph/plan.ts'
+import { topologyOf } from '../flow/graph/topology.ts'
 import { createEngine } from '../flow/runtime/engine.ts'
 import type { EngineStatus } from '../flow/runtime/engine-port.ts'
 import { Metrics } from '../observe/metrics.ts'
+import type { AppFacade } from '../serve/http/app-facade.ts'
 import { type HttpServer, startHttpServer } from '../serve/http/http-server.ts'
 import { type App, planOf } from '../streams/app.ts'
 import type { Topic } from '../streams/topic.ts'
@@ -17,6 +20,7 @@ import { OpenLog, type SendArguments } from './open.ts'
 import { type Checked, type OpenPlace, openPlace } from './place.ts'
 import { readableView } from './readable-view.ts'
 import { announce } from './running-file.ts'
+import { readRecords } from './topic-reader.ts'
 
 export interface RunOptions<A extends string = string> {
   /** Where the data lies: `memory:`, or `file:FOLDER`. */
@@ -60,7 +64,11 @@ export class Running<A extends App = App> implements AsyncDisposable {
   }
 
   /** Appends one record; resolves when it is as durable as its topic promises. */
-  send<K, Out, In>(topic: Topic<K, Out, In>, value: NoInfer<In> | null, ...rest: SendArguments<K>): Promise<Sent> {
+  send<K, Out, In>(
+    topic: Topic<K, Out, In>,
+    value: NoInfer<In> | null,
+    ...rest: SendArguments<K>
+  ): Promise<Sent> {
     return this.log.send(topic, value, ...rest)
   }
 
@@ -108,7 +116,10 @@ interface Parts {
  * Throws MILLRACE_LOCKED when another process has the directory, MILLRACE_INCOMPATIBLE_PLAN when the directory
  * holds state of another version of the app.
  */
-export async function run<A extends App, const P extends string>(app: A, options: RunOptions<P>): Promise<Running<A>> {
+export async function run<A extends App, const P extends string>(
+  app: A,
+  options: RunOptions<P>,
+): Promise<Running<A>> {
   const plan = planOf(app)
   const commitIntervalMs = durationMs(options.commitInterval ?? COMMIT_INTERVAL_MS, 'commitInterval')
   const baseFolder = resolve(options.baseFolder ?? '.')
@@ -120,7 +131,17 @@ export async function run<A extends App, const P extends string>(app: A, options
   const registry = new ViewRegistry(sys, names)
   const { stateFolder } = place
   const untilEnd = options.untilEnd === true
-  const engineOptions = { sys, broker, plan, views: registry, metrics, stateFolder, baseFolder, commitIntervalMs, untilEnd }
+  const engineOptions = {
+    sys,
+    broker,
+    plan,
+    views: registry,
+    metrics,
+    stateFolder,
+    baseFolder,
+    commitIntervalMs,
+    untilEnd,
+  }
   const loop = new EngineLoop(sys, (wake) => createEngine({ ...engineOptions, wake }))
   registry.follow({
     committed: (topic, partition) => {
@@ -134,8 +155,7 @@ export async function run<A extends App, const P extends string>(app: A, options
   try {
     await started(loop)
     if (options.http !== undefined) {
-      const facade = { name: plan.name, engine: loop.engine, views: registry, broker, metrics, sys }
-      parts.http = await startHttpServer(facade, { port: options.http })
+      parts.http = await startHttpServer(facadeOf(plan, parts, metrics), { port: options.http })
     }
     announce(parts.place, parts.http?.url)
   } catch (error) {
@@ -143,6 +163,30 @@ export async function run<A extends App, const P extends string>(app: A, options
     throw error
   }
   return new Running<A>(parts)
+}
+
+/** What the HTTP server sees of the app. */
+function facadeOf(plan: Plan, { broker, log, loop, registry, sys }: Parts, metrics: Metrics): AppFacade {
+  const specs = new Map(topicsOf(plan).map((spec) => [spec.name, spec]))
+  return {
+    name: plan.name,
+    sys,
+    engine: loop.engine,
+    views: registry,
+    metrics,
+    broker,
+    topicSpec: (name) => specs.get(name),
+    produce: (topic, record) => log.append(topic, record),
+    read: (topic, options) => readRecords(sys, broker, topic, options),
+  }
+}
+
+/** Every topic that a plan reads or writes. */
+function topicsOf(plan: Plan): TopicSpec[] {
+  return topologyOf(plan).nodes.flatMap(({ node }) => {
+    if (node.kind === 'topicSource') return [node.topic]
+    return node.kind === 'output' && node.to.kind === 'topic' ? [node.to.topic] : []
+  })
 }
 
 /** Resolves when the engine runs: joined, restored, its topics made. */

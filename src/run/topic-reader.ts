@@ -7,7 +7,11 @@ import type { StoredRecord } from '../record/record.ts'
 import type { Sys } from '../sys/sys.ts'
 
 /** Where to begin: the oldest record, behind the newest one, an offset, or the first record at or after a time. */
-export type From = 'earliest' | 'latest' | { readonly offset: number } | { readonly time: number | Date | string }
+export type From =
+  | 'earliest'
+  | 'latest'
+  | { readonly offset: number }
+  | { readonly time: number | Date | string }
 
 export interface ReadOptions {
   /** Default 'earliest'. */
@@ -71,7 +75,10 @@ function chosenPartitions(topic: TopicDescription, wanted: number | undefined): 
   if (wanted === undefined) return Array.from({ length: topic.partitions }, (_, index) => index)
   if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return [wanted]
   const has = topic.partitions === 1 ? 'only partition 0' : `partitions 0 to ${topic.partitions - 1}`
-  throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `${topic.name} has no partition ${wanted}: it has ${has}`)
+  throw new MillraceError(
+    'MILLRACE_INVALID_ARGUMENT',
+    `${topic.name} has no partition ${wanted}: it has ${has}`,
+  )
 }
 
 async function openCursor(
@@ -88,12 +95,18 @@ async function openCursor(
   return { partition, reader, from, until, done: until !== undefined && from >= until }
 }
 
-async function startOf(broker: Broker, topic: TopicDescription, partition: PartitionId, from: From): Promise<Offset> {
+async function startOf(
+  broker: Broker,
+  topic: TopicDescription,
+  partition: PartitionId,
+  from: From,
+): Promise<Offset> {
   const bounds = broker.bounds(topic.id, partition)
   if (from === 'earliest') return bounds.start
   if (from === 'latest') return bounds.lastStable
   if ('offset' in from) {
-    const inside = Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= bounds.lastStable
+    const inside =
+      Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= bounds.lastStable
     if (inside) return from.offset
     const where = `${topic.name}-${partition}`
     const problem = `${where} has no offset ${from.offset}: it holds ${bounds.start} to ${bounds.lastStable}`

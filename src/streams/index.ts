@@ -68,6 +68,7 @@ export type { Item, Many, NoPromise, StreamRecord } from './user-function.ts'
 export { type View, view } from './view.ts'
 export type {
   Change,
+  ChangesFrom,
   DriverView,
   DriverViewsOf,
   KeyPrefix,

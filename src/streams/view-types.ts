@@ -17,7 +17,7 @@ export interface Sent {
   readonly offset: Offset
 }
 
-/** A change of one row. `position` is that of the commit which made it; to go on from there, give it as `from`. */
+/** A change of one row. `position` is that of the commit which made it. */
 export type Change<K, V> =
   | {
       readonly kind: 'insert'
@@ -81,29 +81,37 @@ export interface ReadableView<K, V> {
   get(key: K): Promise<V | undefined>
   /** Rows in the order of their keys. */
   list(range?: ViewRange<K>): Promise<V[]>
-  /** Rows with their keys, in the order of the keys, all of one commit. */
-  entries(range?: ViewRange<K>): AsyncIterable<readonly [key: K, row: V]>
+  /** All rows with their keys, in the order of the keys. One that changes meanwhile is given as it is when it is reached. */
+  entries(): AsyncIterable<readonly [key: K, row: V]>
   /**
    * Resolves when the view shows what the record at a position caused.
    *
-   * @throws MillraceError MILLRACE_TIMEOUT when that takes longer than `timeout` (default: no limit), MILLRACE_CLOSED
-   *   when the app ends before.
+   * @throws MillraceError MILLRACE_TIMEOUT when that takes longer than `timeout` (default 30 s).
    */
   caughtUp(position: Position, options?: { readonly timeout?: Duration }): Promise<void>
   /**
-   * Changes in the order of commits, from now on or from behind a position, until the signal or the app ends it.
+   * Changes in the order of commits, until the signal or the app ends it. A reader that is too slow gets the changes of
+   * a key as one.
    *
    * @example
    * for await (const change of view.changes({ signal })) if (change.kind === 'update') console.log(change.after)
    */
-  changes(options?: { readonly signal?: AbortSignal; readonly from?: Position }): AsyncIterable<Change<K, V>>
+  changes(options?: ChangesFrom): AsyncIterable<Change<K, V>>
 }
 
 /** A view of a test driver: the same reads, answered at once. */
 export interface DriverView<K, V> {
   get(key: K): V | undefined
   list(range?: ViewRange<K>): V[]
-  entries(range?: ViewRange<K>): (readonly [key: K, row: V])[]
+  entries(): (readonly [key: K, row: V])[]
+}
+
+/** Where a subscription begins, and what ends it. */
+export interface ChangesFrom {
+  /** `'now'` (default): what is committed from this call on. `'start'`: first the rows that are there, as inserts. */
+  readonly from?: 'now' | 'start'
+  /** Ends the iteration, quietly. */
+  readonly signal?: AbortSignal
 }
 
 /** The views of an app by their names. */

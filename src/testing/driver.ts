@@ -88,7 +88,11 @@ export class Driver<A extends App = App> {
   }
 
   /** Appends a record and lets the app work through all that it causes. */
-  send<K, Out, In>(topic: Topic<K, Out, In>, value: NoInfer<In> | null, ...rest: DriverSendArguments<K>): void {
+  send<K, Out, In>(
+    topic: Topic<K, Out, In>,
+    value: NoInfer<In> | null,
+    ...rest: DriverSendArguments<K>
+  ): void {
     const spec = topicSpecOf(topic)
     const given: DriverSendOptions & { readonly key?: K } = rest[0] ?? {}
     const description = this.#ensure(topic)
@@ -131,7 +135,9 @@ export class Driver<A extends App = App> {
       const { key, value, timestamp, offset } = record
       return {
         // The topic's serdes give exactly the types that its `topic(...)` was declared with.
-        key: (key === null || spec.keySerde === undefined ? null : spec.keySerde.decode(bytesSource(key), 0, key.length)) as K,
+        key: (key === null || spec.keySerde === undefined
+          ? null
+          : spec.keySerde.decode(bytesSource(key), 0, key.length)) as K,
         value: (value === null ? null : spec.valueSerde.decode(bytesSource(value), 0, value.length)) as Out,
         timestamp,
         partition,
@@ -168,7 +174,8 @@ export class Driver<A extends App = App> {
     for (let steps = 0; steps < STEPS_MAX; steps++) {
       const busy = engine.step()
       this.#sys.time.settle()
-      if (engine.state === 'failed') throw engine.failure ?? new Error('the engine failed and did not say why')
+      if (engine.state === 'failed')
+        throw engine.failure ?? new Error('the engine failed and did not say why')
       if (busy) continue
       engine.commitSoon()
       const more = engine.step()

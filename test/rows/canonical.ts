@@ -2,7 +2,10 @@
 export function canonical(rows: readonly (readonly unknown[])[]): string {
   const lines = rows.map((row) => JSON.stringify(row).replace(/[\u007f-\uffff]/g, escape))
   // The text is ASCII now, so the order of code units is the order of bytes.
-  return lines.sort().map((line) => `${line}\n`).join('')
+  return lines
+    .sort()
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 function escape(character: string): string {

@@ -1,6 +1,6 @@
-import { crc32, gunzipSync } from 'node:zlib'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { crc32, gunzipSync } from 'node:zlib'
 
 /** A record of a result topic, its value decoded. */
 export interface ResultRecord {

@@ -11,7 +11,10 @@ export async function readTopic(folder: string, name: string): Promise<readonly 
       offset: record.offset,
       timestamp: record.timestamp,
       key: record.key === null ? null : String(record.key),
-      headers: record.headers.map(({ key, value }) => [key, value === null ? null : Buffer.from(value).toString()]),
+      headers: record.headers.map(({ key, value }) => [
+        key,
+        value === null ? null : Buffer.from(value).toString(),
+      ]),
       value: JSON.parse(record.value) as ResultRecord['value'],
     })
   }

@@ -28,17 +28,22 @@ export async function runPipeline(run: PipelineRun): Promise<{ readonly kills: n
     const done = await runOnce(run, 100 + random() * lifeMs)
     if (done) return { kills }
     if (enough) lifeMs *= 1.3
-    if (kills > 500) throw new Error(`seed ${run.kill.seed}: killed 500 times and still not at the end of the input`)
+    if (kills > 500)
+      throw new Error(`seed ${run.kill.seed}: killed 500 times and still not at the end of the input`)
   }
 }
 
 /** True when the process came to its end before it was to be killed. */
 function runOnce(run: PipelineRun, killAfterMs: number | undefined): Promise<boolean> {
   const command = ['src/cli/main.ts', 'run', run.pipeline, '--until-end', '--no-http']
-  const child = spawn(process.execPath, [...command, '--at', `file:${run.folder}`, '--set', `input=${run.input}`], {
-    cwd: root,
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
+  const child = spawn(
+    process.execPath,
+    [...command, '--at', `file:${run.folder}`, '--set', `input=${run.input}`],
+    {
+      cwd: root,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    },
+  )
   let errors = ''
   child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
   let killed = false
