@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { ChangeHistory } from './change-history.ts'
 import { MaterializedView, type ViewRowChange } from './materialized-view.ts'
 import { RowMaps } from './row-maps.ts'
 import { Subscription } from './subscription.ts'
@@ -67,17 +68,63 @@ test('rows that come and go while nobody lists them leave nothing behind', () =>
   expect(view.list()).toEqual([])
 })
 
-test('entries see a view that changes meanwhile, each key once', () => {
+test('entries are those of the moment when they begin', () => {
   const view = filled(1000)
   const seen: unknown[] = []
-  for (const [key] of view.entries()) {
+  for (const [key, row] of view.entries({ from: 'k00001' })) {
     seen.push(key)
+    expect(row).not.toBe('new')
     if (seen.length === 300)
-      view.commit(0, [change('k00000', null), change('k00900', null), change('z', 1)], 2)
+      view.commit(0, [change('k00800', null), change('k00900', 'new'), change('z', 1)], 2)
   }
-  expect(new Set(seen).size).toBe(1000)
-  expect(seen).not.toContain('k00900')
-  expect(seen.at(-1)).toBe('z')
+  expect(seen).toHaveLength(999)
+})
+
+test('whoever comes back gets what followed, also within a commit, and all rows where that is forgotten', async () => {
+  const view = new MaterializedView('v')
+  const first = view.changes()
+  view.commit(0, [change('a', 1), change('b', 2), change('c', 3)], 10)
+  view.commit(1, [change('d', 4)], 10)
+  await next(first)
+  const { position } = await next(first)
+  expect(position).toBe('v/0@10+1')
+  await first.return?.()
+  view.commit(0, [change('a', null)], 20)
+  const again = view.changes({ from: position })
+  const kinds: string[] = []
+  for (let count = 0; count < 3; count++) {
+    const { kind, key } = await next(again)
+    kinds.push(`${kind} ${String(key)}`)
+  }
+  expect(kinds).toEqual(['insert c', 'insert d', 'delete a'])
+  const lost = view.subscribe({ from: 'v/0@9' })
+  expect(lost.beginsWithRows).toBe(true)
+  expect([lost.take(), lost.take(), lost.take(), lost.take()].map((row) => row?.key)).toEqual([
+    'b',
+    'c',
+    'd',
+    undefined,
+  ])
+  expect(() => view.changes({ from: 'w/0@10' })).toThrow(/is no position of view v/)
+  expect(() => view.changes({ from: 'anywhere' })).toThrow(/is no position/)
+})
+
+test('a history forgets the oldest changes first', () => {
+  const history = new ChangeHistory(1_000)
+  const one = {
+    key: 'a',
+    storeKey: 'a',
+    before: undefined,
+    after: 'x'.repeat(100),
+    timestamp: 0,
+    partition: 0,
+    index: 0,
+  }
+  for (let position = 1; position <= 50; position++) history.add({ ...one, position })
+  expect(history.after(0, 50, 0)).toEqual([])
+  expect(history.after(0, 48, 0)?.map(({ position }) => position)).toEqual([49, 50])
+  expect(history.after(0, 40, 0)).toBeUndefined()
+  expect(history.after(1, 48, 0)).toBeUndefined()
 })
 
 test('changes: insert, update, delete with before, after, position and time', async () => {
@@ -186,13 +233,16 @@ test('a slow subscriber gets one change a key, and one that is too slow an error
   const lost = view.subscribe({ limits: { foldBytes: 1_000, bytesMax: 10_000 } })
   for (let index = 0; index < 1_000; index++) view.commit(0, [change(index, { index })], index)
   expect(lost.take()).toBeUndefined()
-  expect(lost.failure).toMatchObject({ code: 'MILLRACE_CLOSED', message: expect.stringContaining('behind, the limit is 10000') })
+  expect(lost.failure).toMatchObject({
+    code: 'MILLRACE_CLOSED',
+    message: expect.stringContaining('behind, the limit is 10000'),
+  })
   expect(view.subscribers).toBe(1)
 })
 
 test('a subscriber that is always a little late keeps little', () => {
   const subscription = new Subscription({ foldBytes: 10_000, bytesMax: 100_000 }, () => undefined)
-  const one = { key: 'a', storeKey: 'a', before: '1', after: '2', timestamp: 0, partition: 0 }
+  const one = { key: 'a', storeKey: 'a', before: '1', after: '2', timestamp: 0, partition: 0, index: 0 }
   subscription.offer({ ...one, position: -1 })
   for (let position = 0; position < 5_000; position++) {
     subscription.offer({ ...one, position })
@@ -211,7 +261,7 @@ test('a key in two partitions is a broken rule, not two rows', () => {
 
 test('a row of Maps: keys are found in whichever Map they are, room is used again', () => {
   const maps = new RowMaps(4)
-  const row = (key: number) => ({ key, partition: 0, json: '1', timestamp: 0, position: 0 })
+  const row = (key: number) => ({ key, partition: 0, json: '1', timestamp: 0 })
   for (let key = 0; key < 10; key++) maps.add(key, row(key))
   maps.delete(1)
   maps.delete(42)

@@ -3,8 +3,9 @@ import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { ViewChange, ViewTarget } from '../flow/runtime/view-target.ts'
 import { type Key, storeKey } from '../record/key-codec.ts'
+import { ChangeHistory } from './change-history.ts'
 import { compareKeys, compareWithPrefix } from './key-order.ts'
-import { positionText } from './position.ts'
+import { parsePosition, positionText } from './position.ts'
 import { RowMaps } from './row-maps.ts'
 import { type Cut, RowOrder } from './row-order.ts'
 import { type RowChange, SUBSCRIPTION_LIMITS, Subscription, type SubscriptionLimits } from './subscription.ts'
@@ -37,8 +38,11 @@ interface ChangeBase {
 }
 
 export interface ChangesOptions {
-  /** 'now' (default): what is committed from this call on. 'start': first the rows that are there, as inserts. */
-  readonly from?: 'now' | 'start'
+  /**
+   * 'now' (default): what is committed from this call on. 'start': first the rows that are there, as inserts. The
+   * position of a change: what followed it; where that is not known any more, as from the start.
+   */
+  readonly from?: string
   /** Ends the iteration, quietly. */
   readonly signal?: AbortSignal
   readonly limits?: SubscriptionLimits
@@ -48,9 +52,6 @@ interface Subscriber {
   readonly subscription: Subscription
   readonly fromStart: boolean
 }
-
-/** Rows that `entries` looks up at once. */
-const PAGE_ROWS = 256
 
 /**
  * A view in memory: the latest committed row of each key.
@@ -68,6 +69,8 @@ export class MaterializedView implements ViewTarget {
   readonly #rows = new RowMaps()
   readonly #order = new RowOrder()
   readonly #subscribers = new Set<Subscriber>()
+  /** From the first subscriber on: before, nobody has a position to come back to. */
+  #history: ChangeHistory | undefined
   #opened = false
 
   constructor(name: string) {
@@ -87,6 +90,7 @@ export class MaterializedView implements ViewTarget {
     if (this.#opened) {
       this.#rows.clear()
       this.#order.clear()
+      this.#history = undefined
       const reason = new MillraceError(
         'MILLRACE_CLOSED',
         `the app of view ${this.name} was restarted: subscribe again`,
@@ -97,11 +101,12 @@ export class MaterializedView implements ViewTarget {
   }
 
   restore(partition: PartitionId, change: ViewChange): void {
-    this.#apply(partition, change, 0, false)
+    this.#apply(partition, change, 0, 0, false)
   }
 
   commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void {
-    for (const change of changes) this.#apply(partition, change, position, true)
+    let index = 0
+    for (const change of changes) this.#apply(partition, change, position, index++, true)
   }
 
   /** The row, or undefined. */
@@ -119,16 +124,10 @@ export class MaterializedView implements ViewTarget {
     return this.rows(range).map((row) => JSON.parse(row.json as string))
   }
 
-  /** Keys and rows in order. Reads in pages: a row that changes meanwhile is given as it is when it is reached. */
-  *entries(): Generator<readonly [Key, unknown]> {
-    let lower: Cut = () => true
-    for (;;) {
-      const rows = this.#order.slice(lower, () => false, PAGE_ROWS, false)
-      for (const row of rows) yield [row.key, JSON.parse(row.json as string)]
-      const last = rows[rows.length - 1]
-      if (last === undefined || rows.length < PAGE_ROWS) return
-      lower = (row) => compareKeys(row.key, last.key) > 0
-    }
+  /** Keys and rows in order, all of the moment when the iteration begins; each is parsed when it is reached. */
+  *entries(range: RowRange = {}): Generator<readonly [Key, unknown]> {
+    const rows = this.rows(range).map(({ key, json }) => ({ key, json: json as string }))
+    for (const { key, json } of rows) yield [key, JSON.parse(json)]
   }
 
   /** The rows of a range as they are kept: valid until the next commit. */
@@ -157,37 +156,63 @@ export class MaterializedView implements ViewTarget {
   /** The same for those who take changes at their own pace, as JSON text. They must `cancel` it in the end. */
   subscribe(options: ChangesOptions = {}): Subscription {
     const { from = 'now', signal, limits = SUBSCRIPTION_LIMITS } = options
+    const missed = from === 'now' || from === 'start' ? undefined : this.#since(from)
+    const fromStart = from !== 'now' && missed === undefined
     const stop = (): void => subscription.cancel()
     const subscription = new Subscription(limits, () => {
       this.#subscribers.delete(subscriber)
       signal?.removeEventListener('abort', stop)
     })
-    const subscriber: Subscriber = { subscription, fromStart: from === 'start' }
-    if (from === 'start') subscription.begin(this.#snapshot())
+    const subscriber: Subscriber = { subscription, fromStart }
+    if (fromStart) subscription.begin(this.#snapshot())
+    for (const change of missed ?? []) subscription.offer(change)
+    this.#history ??= new ChangeHistory()
     this.#subscribers.add(subscriber)
     if (signal?.aborted === true) subscription.cancel()
     else signal?.addEventListener('abort', stop)
     return subscription
   }
 
-  /** The app stops: subscribers get what they have not taken, then the end. */
-  close(): void {
-    for (const { subscription } of [...this.#subscribers]) subscription.end()
+  /** The app ended: subscribers get what they have not taken, then the end; or its failure, at once. */
+  close(failure?: Error): void {
+    for (const { subscription } of [...this.#subscribers]) subscription.end(failure)
   }
 
   /** The rows of this moment: their texts never change, so only references are copied. */
   #snapshot(): RowChange[] {
-    return this.rows({}).map((row) => changeOf(row, undefined, row.json))
+    return this.rows({}).map(({ key, partition, timestamp, json }) => {
+      return {
+        key,
+        storeKey: storeKey(key),
+        before: undefined,
+        after: json,
+        timestamp,
+        partition,
+        position: 0,
+        index: 0,
+      }
+    })
   }
 
-  #apply(partition: PartitionId, change: ViewChange, position: Offset, live: boolean): void {
+  /** What followed a position; undefined: that is not known. */
+  #since(position: string): readonly RowChange[] | undefined {
+    const { name, partition, offset, index } = parsePosition(position)
+    if (name === this.name) return this.#history?.after(partition, offset, index)
+    const problem = `${position} is no position of view ${this.name}`
+    throw new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${problem}: give one that a change of this view had`,
+    )
+  }
+
+  #apply(partition: PartitionId, change: ViewChange, position: Offset, index: number, live: boolean): void {
     const id = storeKey(change.key)
     const known = this.#rows.get(id)
     const before = known?.json
     const after = change.row === null ? undefined : rowText(change.row)
     if (before === undefined && after === undefined) return
     if (known === undefined) {
-      const row: ViewRow = { key: change.key, partition, json: after, timestamp: change.timestamp, position }
+      const row: ViewRow = { key: change.key, partition, json: after, timestamp: change.timestamp }
       this.#rows.add(id, row)
       this.#order.add(row)
     } else {
@@ -197,36 +222,24 @@ export class MaterializedView implements ViewTarget {
       })
       known.json = after
       known.timestamp = change.timestamp
-      known.position = position
       if (after === undefined) {
         this.#rows.delete(id)
         this.#order.noteRemoved()
       }
     }
-    if (this.#subscribers.size === 0) return
-    const told: RowChange = {
-      key: change.key,
-      storeKey: id,
-      before,
-      after,
-      timestamp: change.timestamp,
-      partition,
-      position,
-    }
+    if (this.#history === undefined) return
+    const { key, timestamp } = change
+    const told: RowChange = { key, storeKey: id, before, after, timestamp, partition, position, index }
+    if (live) this.#history.add(told)
     for (const { subscription, fromStart } of this.#subscribers)
       if (live || fromStart) subscription.offer(told)
   }
 }
 
-function changeOf(row: ViewRow, before: string | undefined, after: string | undefined): RowChange {
-  const { key, timestamp, partition, position } = row
-  return { key, storeKey: storeKey(key), before, after, timestamp, partition, position }
-}
-
 /** A change with its rows parsed. */
 function parsed(view: string, change: RowChange): ViewRowChange {
-  const { key, timestamp, partition, position } = change
-  const where = positionText(view, partition, position)
+  const { key, timestamp, partition, position, index } = change
+  const where = positionText(view, partition, position, index)
   const before: unknown = change.before === undefined ? null : JSON.parse(change.before)
   const after: unknown = change.after === undefined ? null : JSON.parse(change.after)
   if (change.before === undefined)

@@ -7,13 +7,15 @@ export interface PositionParts {
   readonly name: string
   readonly partition: PartitionId
   readonly offset: Offset
+  /** Which of the changes of one commit, from 0 on; a record of a topic is always the first. */
+  readonly index: number
 }
 
-const POSITION = /^([^/@\s]+)\/(0|[1-9]\d{0,8})@(0|[1-9]\d{0,15})$/
+const POSITION = /^([^/@\s]+)\/(0|[1-9]\d{0,8})@(0|[1-9]\d{0,15})(?:\+([1-9]\d{0,8}))?$/
 
-/** The text form of a position: 'clicks/3@17'. */
-export function positionText(name: string, partition: PartitionId, offset: Offset): string {
-  return `${name}/${partition}@${offset}`
+/** The text form of a position: 'clicks/3@17'; of a change that is not the first of its commit: 'totals/0@20+4'. */
+export function positionText(name: string, partition: PartitionId, offset: Offset, index = 0): string {
+  return index === 0 ? `${name}/${partition}@${offset}` : `${name}/${partition}@${offset}+${index}`
 }
 
 /** @throws MillraceError MILLRACE_INVALID_ARGUMENT for any other text. */
@@ -24,8 +26,8 @@ export function parsePosition(text: string): PositionParts {
     throw new MillraceError(
       'MILLRACE_INVALID_ARGUMENT',
       `${JSON.stringify(text) ?? String(text)} is no position: expected 'topic/partition@offset' such as 'clicks/3@17', ` +
-        'as send() answers it',
+        'as send() and changes() give it',
     )
   }
-  return { name: match[1], partition: Number(match[2]), offset }
+  return { name: match[1], partition: Number(match[2]), offset, index: Number(match[4] ?? 0) }
 }

@@ -12,7 +12,15 @@ export interface RowChange {
   readonly after: string | undefined
   readonly timestamp: Timestamp
   readonly partition: PartitionId
+  /** Behind the commit, in the view's changelog; 0: a row that was there when the subscription began. */
   readonly position: Offset
+  /** Which of the changes of that commit. */
+  readonly index: number
+}
+
+/** The change's share of memory, in bytes. */
+export function changeBytes(change: RowChange): number {
+  return CHANGE_BYTES + (change.before?.length ?? 0) + (change.after?.length ?? 0)
 }
 
 export interface SubscriptionLimits {
@@ -50,6 +58,7 @@ export class Subscription {
   #bytes = 0
   #foldAt: number
   #folded = 0
+  #beginsWithRows = false
   #state: 'open' | 'ended' = 'open'
   #failure: Error | undefined
   #waiter: (() => void) | undefined
@@ -66,6 +75,11 @@ export class Subscription {
     return this.#folded
   }
 
+  /** Whether it gives all rows first: those that it does not give are gone. */
+  get beginsWithRows(): boolean {
+    return this.#beginsWithRows
+  }
+
   get ended(): boolean {
     return this.#state === 'ended' && this.#rows === undefined && this.#head === this.#queue.length
   }
@@ -76,13 +90,14 @@ export class Subscription {
 
   /** The rows that are there when the subscription begins, as changes: they do not count against the limits. */
   begin(rows: Iterable<RowChange>): void {
+    this.#beginsWithRows = true
     this.#rows = rows[Symbol.iterator]()
   }
 
   offer(change: RowChange): void {
     if (this.#state === 'ended') return
     this.#queue.push(change)
-    this.#bytes += sizeOf(change)
+    this.#bytes += changeBytes(change)
     if (this.#bytes > this.#foldAt) this.#fold()
     this.#wakeWaiter()
   }
@@ -95,7 +110,7 @@ export class Subscription {
     const change = this.#queue[this.#head]
     if (change === undefined) return undefined
     this.#head++
-    this.#bytes -= sizeOf(change)
+    this.#bytes -= changeBytes(change)
     // Half of the queue is behind the head: let go of it, so that a reader that is always a little late costs nothing.
     if (this.#head * 2 >= this.#queue.length) {
       this.#queue = this.#queue.slice(this.#head)
@@ -158,7 +173,7 @@ export class Subscription {
     this.#queue = [...byKey.values()]
     this.#head = 0
     this.#folded += before - this.#queue.length
-    this.#bytes = this.#queue.reduce((total, change) => total + sizeOf(change), 0)
+    this.#bytes = this.#queue.reduce((total, change) => total + changeBytes(change), 0)
     this.#foldAt = Math.max(this.#limits.foldBytes, this.#bytes * 2)
     if (this.#bytes <= this.#limits.bytesMax) return
     const problem = `a subscriber is ${this.#queue.length} rows (${this.#bytes} bytes) behind, the limit is ${this.#limits.bytesMax}`
@@ -169,8 +184,4 @@ export class Subscription {
       ),
     )
   }
-}
-
-function sizeOf(change: RowChange): number {
-  return CHANGE_BYTES + (change.before?.length ?? 0) + (change.after?.length ?? 0)
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { MillraceError } from '../base/errors.ts'
 import type { ViewNode } from '../flow/graph/plan.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Progress } from './caught-up.ts'
@@ -82,8 +83,35 @@ test('caughtUp gives up with a time-out that says how far the app has come', asy
   expect(progress.listeners.size).toBe(0)
 })
 
+test('whoever waits hears that the app ended, and why', async () => {
+  const views = new ViewRegistry(nodeSys(), ['a'])
+  const progress = new TestProgress()
+  views.follow(progress)
+  const waiting = views.caughtUp('clicks/3@17')
+  const change = views.view('a').changes().next()
+  const failure = new MillraceError('MILLRACE_DISK', 'the disk is full')
+  views.close(failure)
+  await expect(waiting).rejects.toThrow(
+    expect.objectContaining({
+      code: 'MILLRACE_CLOSED',
+      message: expect.stringContaining('the disk is full'),
+    }),
+  )
+  await expect(change).rejects.toBe(failure)
+  await expect(views.caughtUp('clicks/3@17')).rejects.toThrow(/the app ended/)
+  expect(progress.listeners.size).toBe(0)
+  progress.commit(18)
+  await views.caughtUp('clicks/3@17')
+})
+
 test('positions are read strictly', () => {
-  expect(parsePosition(positionText('a.b-c', 3, 17))).toEqual({ name: 'a.b-c', partition: 3, offset: 17 })
+  expect(parsePosition(positionText('a.b-c', 3, 17))).toEqual({
+    name: 'a.b-c',
+    partition: 3,
+    offset: 17,
+    index: 0,
+  })
+  expect(parsePosition(positionText('v', 0, 9, 4))).toEqual({ name: 'v', partition: 0, offset: 9, index: 4 })
   for (const text of [
     '',
     'clicks',
@@ -92,6 +120,7 @@ test('positions are read strictly', () => {
     'clicks/03@1',
     'clicks/3@-1',
     'clicks/3@1.5',
+    'clicks/3@1+0',
     'a/b/3@1',
     'clicks/3@9999999999999999',
     ' clicks/3@1',

@@ -3,7 +3,7 @@ import { MillraceError } from '../base/errors.ts'
 import type { ViewNode } from '../flow/graph/plan.ts'
 import type { ViewTarget, ViewTargets } from '../flow/runtime/view-target.ts'
 import type { Sys } from '../sys/sys.ts'
-import { CAUGHT_UP_TIMEOUT_MS, caughtUp, type Progress } from './caught-up.ts'
+import { caughtUp, type Progress } from './caught-up.ts'
 import { MaterializedView } from './materialized-view.ts'
 
 /**
@@ -13,6 +13,7 @@ import { MaterializedView } from './materialized-view.ts'
 export class ViewRegistry implements ViewTargets {
   readonly #sys: Sys
   readonly #views = new Map<string, MaterializedView>()
+  readonly #ended = new AbortController()
   #progress: Progress | undefined
 
   constructor(sys: Sys, names: readonly string[]) {
@@ -47,16 +48,20 @@ export class ViewRegistry implements ViewTargets {
     this.#progress = progress
   }
 
-  /** Resolves when a record that was sent is visible in the views (see `caughtUp`). */
-  caughtUp(position: string, timeoutMs: DurationMs = CAUGHT_UP_TIMEOUT_MS): Promise<void> {
-    if (this.#progress !== undefined) return caughtUp(this.#sys, this.#progress, position, timeoutMs)
-    throw new MillraceError(
-      'MILLRACE_CLOSED',
-      'no app fills these views yet: start it, then wait for a position',
-    )
+  /** Resolves when a record that was sent is visible in the views (see `caughtUp`). Default: no time limit. */
+  caughtUp(position: string, timeoutMs?: DurationMs): Promise<void> {
+    if (this.#progress === undefined) {
+      throw new MillraceError(
+        'MILLRACE_CLOSED',
+        'no app fills these views yet: start it, then wait for a position',
+      )
+    }
+    return caughtUp(this.#sys, this.#progress, position, timeoutMs, this.#ended.signal)
   }
 
-  close(): void {
-    for (const view of this.#views.values()) view.close()
+  /** The app ended, well or with a failure. Rows can still be read; whoever waits hears it. Idempotent. */
+  close(failure?: Error): void {
+    this.#ended.abort(failure)
+    for (const view of this.#views.values()) view.close(failure)
   }
 }

@@ -1,4 +1,4 @@
-import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
+import type { PartitionId, Timestamp } from '../base/brands.ts'
 import type { Key } from '../record/key-codec.ts'
 
 /**
@@ -12,8 +12,6 @@ export interface ViewRow {
   /** Undefined: the row was removed; the order forgets it later. */
   json: string | undefined
   timestamp: Timestamp
-  /** Behind the commit that gave this row, in the view's changelog. */
-  position: Offset
 }
 
 /** The text of a row's bytes. */

@@ -79,20 +79,37 @@ test('changes come as events: kind, position, rows', async () => {
   await stream.return(undefined)
 })
 
-test('from the start, and again after a break: the rows first', async () => {
+test('from the start: a reset, then the rows; after a break: what followed', async () => {
   app.commit('totals', [
     ['b', 2],
     ['a', 1],
   ])
   const stream = events(await fetch(`${url}/views/totals/changes?from=start`))
-  expect((await taken(stream, 2)).map(({ data }) => data['key'])).toEqual(['a', 'b'])
-  await stream.return(undefined)
-  const again = events(
-    await fetch(`${url}/views/totals/changes`, { headers: { 'last-event-id': 'totals/0@1' } }),
-  )
+  expect((await taken(stream, 3)).map(({ event, data }) => [event, data['key']])).toEqual([
+    ['reset', undefined],
+    ['insert', 'a'],
+    ['insert', 'b'],
+  ])
   app.commit('totals', [['a', 3]])
-  expect((await taken(again, 3)).map(({ event }) => event)).toEqual(['insert', 'insert', 'update'])
-  await again.return(undefined)
+  const [seen] = await taken(stream, 1)
+  await stream.return(undefined)
+  app.commit('totals', [
+    ['a', 4],
+    ['b', null],
+  ])
+  const again = await fetch(`${url}/views/totals/changes`, { headers: { 'last-event-id': seen?.id ?? '' } })
+  const missed = events(again)
+  expect((await taken(missed, 2)).map(({ event, data }) => [event, data['key']])).toEqual([
+    ['update', 'a'],
+    ['delete', 'b'],
+  ])
+  await missed.return(undefined)
+  const late = events(
+    await fetch(`${url}/views/totals/changes`, { headers: { 'last-event-id': 'totals/0@77' } }),
+  )
+  expect((await taken(late, 2)).map(({ event }) => event)).toEqual(['reset', 'insert'])
+  await late.return(undefined)
+  expect((await fetch(`${url}/views/totals/changes?from=somewhere`)).status).toBe(400)
 })
 
 test('a client that goes is forgotten', async () => {

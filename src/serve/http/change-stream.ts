@@ -14,15 +14,17 @@ const WRITE_CHARACTERS = 64 * 1024
  *
  * A client that does not read fast enough is not waited for by anybody: its socket fills, then its subscription, which
  * folds changes of a key into one. Ends when the client goes, the app ends or the subscription was given up; a client
- * that comes back says the last id it saw.
+ * that comes back says the last id it saw, and gets what followed it. Where that is not known any more, and with
+ * `from=start`, the event `reset` says that all rows follow as inserts, and that there are no others.
  */
 export async function streamChanges(sys: Sys, view: MaterializedView, exchange: HttpExchange): Promise<void> {
   const lastEvent = exchange.request.headers['last-event-id']
-  const wanted = typeof lastEvent === 'string' ? 'start' : exchange.query.get('from')
-  const subscription = view.subscribe({ from: wanted === 'start' ? 'start' : 'now', signal: exchange.signal })
+  const from = typeof lastEvent === 'string' ? lastEvent : (exchange.query.get('from') ?? 'now')
+  const subscription = view.subscribe({ from, signal: exchange.signal })
   exchange.stream('text/event-stream; charset=utf-8')
   // Tells the client that it is connected before anything has changed.
   await exchange.write(': millrace\n\n')
+  if (subscription.beginsWithRows) await exchange.write(event('reset', undefined, '{}'))
   let beat = (): void => undefined
   let due = false
   const heart = { timer: sys.timers.after(HEARTBEAT_MS, () => pulse()) }
@@ -68,9 +70,9 @@ function nextEvents(view: string, take: () => RowChange | undefined): string {
 
 /** Rows are passed on as the JSON texts that they are kept as. */
 function changeEvent(view: string, change: RowChange): string {
-  const { key, timestamp, partition, position } = change
+  const { key, timestamp, partition, position, index } = change
   const kind = change.before === undefined ? 'insert' : change.after === undefined ? 'delete' : 'update'
-  const id = positionText(view, partition, position)
+  const id = positionText(view, partition, position, index)
   const rows = `"before":${change.before ?? 'null'},"after":${change.after ?? 'null'}`
   const ends = `"position":${JSON.stringify(id)},"timestamp":${timestamp}`
   return event(kind, id, `{"kind":"${kind}","key":${JSON.stringify(key)},${rows},${ends}}`)
