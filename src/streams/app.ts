@@ -9,7 +9,7 @@ import type { Leaf } from './output.ts'
 export type Leaves = Readonly<Record<string, Leaf>>
 
 /** A program to be run: its name, and the leaves that it computes. Made by {@link app}; frozen. */
-export class App<const L extends Leaves = Leaves> {
+export class App<L extends Leaves = Leaves> {
   readonly name: string
   readonly leaves: L
 
@@ -35,7 +35,7 @@ export class App<const L extends Leaves = Leaves> {
  * @example
  * export default app('word-count', { words: view(words) })
  */
-export function app<const L extends Leaves>(name: string, leaves: L): App<L> {
+export function app<L extends Leaves>(name: string, leaves: L): App<L> {
   checkName('app', name)
   const named = Object.entries(leaves).map(([leafName, leaf]) => namedLeaf(leafName, leaf))
   if (named.length === 0) throw invalid(`the app ${name} has no leaf: give it a view(...) or a .to(...)`)

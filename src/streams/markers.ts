@@ -13,8 +13,8 @@ export declare const mustBeATable: unique symbol
 export declare const keysMustMatch: unique symbol
 /** What a destination takes. */
 export declare const accepts: unique symbol
-/** What a source gives. */
-export declare const gives: unique symbol
+/** What a stream is read from. */
+export declare const topicOrFile: unique symbol
 /** A destination that keeps the latest value of each key, as a table needs it. */
 export declare const topicWithAKey: unique symbol
 /** What an aggregate makes of its values. */

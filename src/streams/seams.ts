@@ -1,6 +1,6 @@
 import type { Source as ConnectorSource, Sink } from '../flow/graph/connector.ts'
 import { carry } from './carried.ts'
-import type { accepts, gives, topicWithAKey } from './markers.ts'
+import type { accepts, topicOrFile, topicWithAKey } from './markers.ts'
 
 /**
  * What `stream(...)` reads: a topic, a file. `K` is `null` where records have no key.
@@ -8,7 +8,7 @@ import type { accepts, gives, topicWithAKey } from './markers.ts'
  * Made by `topic(...)`, and by connectors such as `lines(path)` of `millrace/files`.
  */
 export interface Source<out K, out V> {
-  readonly [gives]: readonly [key: K, value: V]
+  readonly [topicOrFile]: readonly [key: K, value: V]
 }
 
 /**
