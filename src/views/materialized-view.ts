@@ -95,7 +95,7 @@ export class MaterializedView implements ViewTarget {
         'MILLRACE_CLOSED',
         `the app of view ${this.name} was restarted: subscribe again`,
       )
-      for (const { subscription } of [...this.#subscribers]) subscription.end(reason)
+      for (const { subscription } of this.#subscribers) subscription.end(reason)
     }
     this.#opened = true
   }
@@ -175,7 +175,7 @@ export class MaterializedView implements ViewTarget {
 
   /** The app ended: subscribers get what they have not taken, then the end; or its failure, at once. */
   close(failure?: Error): void {
-    for (const { subscription } of [...this.#subscribers]) subscription.end(failure)
+    for (const { subscription } of this.#subscribers) subscription.end(failure)
   }
 
   /** The rows of this moment: their texts never change, so only references are copied. */

@@ -25,7 +25,7 @@ export function parsePosition(text: string): PositionParts {
   if (match?.[1] === undefined || !Number.isSafeInteger(offset)) {
     throw new MillraceError(
       'MILLRACE_INVALID_ARGUMENT',
-      `${JSON.stringify(text) ?? String(text)} is no position: expected 'topic/partition@offset' such as 'clicks/3@17', ` +
+      `${JSON.stringify(text)} is no position: expected 'topic/partition@offset' such as 'clicks/3@17', ` +
         'as send() and changes() give it',
     )
   }

@@ -22,7 +22,7 @@ class TestProgress implements Progress {
 
   commit(position: number): void {
     this.position = position
-    for (const listener of [...this.listeners]) listener()
+    for (const listener of this.listeners) listener()
   }
 }
 

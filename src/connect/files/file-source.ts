@@ -10,7 +10,7 @@ import type {
   SourceReader,
 } from '../../flow/graph/connector.ts'
 import type { Timer } from '../../sys/sys.ts'
-import { type ByteSource, openBytes } from './byte-source.ts'
+import type { ByteSource } from './byte-source.ts'
 import type { FileDecoder, FileFormat } from './file-format.ts'
 import {
   FileHead,
@@ -20,6 +20,7 @@ import {
   parseFilePosition,
 } from './file-position.ts'
 import { type FrameBatch, FrameReader } from './frame-reader.ts'
+import { openBytes } from './open-bytes.ts'
 
 /** How often a followed file is looked at when it has nothing new. */
 const FOLLOW_MS = 200

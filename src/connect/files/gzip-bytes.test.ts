@@ -1,7 +1,7 @@
 import { gzipSync } from 'node:zlib'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openBytes } from './byte-source.ts'
 import { FilesTestWorld } from './files-test-world.ts'
+import { openBytes } from './open-bytes.ts'
 
 let world: FilesTestWorld
 

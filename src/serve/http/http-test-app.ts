@@ -73,7 +73,7 @@ export class HttpTestApp implements AppFacade {
   async produce(topic: TopicDescription, data: RecordData): Promise<ProducedRecord> {
     const records = this.recordsOf(topic.id)
     records.push({ ...data, partition: 0, offset: records.length })
-    for (const wake of [...this.waiting]) wake()
+    for (const wake of this.waiting) wake()
     return { partition: 0, offset: records.length - 1 }
   }
 

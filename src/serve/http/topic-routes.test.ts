@@ -25,7 +25,7 @@ function spec(name: string, parts: Partial<TopicSpec>): void {
     valueSerde: jsonSerde(),
     durability: 'fsync' as const,
   }
-  app.topicSpecs.set(name, { ...base, ...parts } as TopicSpec)
+  app.topicSpecs.set(name, { ...base, ...parts })
 }
 
 const post = (path: string, body: string, type = 'application/x-ndjson'): Promise<Response> =>

@@ -94,9 +94,8 @@ export async function readRecords(app: AppFacade, exchange: HttpExchange): Promi
     exchange.count('limit') ?? Number.POSITIVE_INFINITY,
   ]
   const base = { from, follow: exchange.flag('follow'), signal: exchange.signal }
-  const records = app
-    .read(topic, partition === undefined ? base : { ...base, partition })
-    [Symbol.asyncIterator]()
+  const iterable = app.read(topic, partition === undefined ? base : { ...base, partition })
+  const records = iterable[Symbol.asyncIterator]()
   // The first record is asked for before the answer begins: what is wrong with the request still gets its status.
   let next = base.follow ? undefined : await firstOf(records, limit)
   exchange.stream('application/x-ndjson; charset=utf-8')

@@ -87,5 +87,5 @@ function wantedRange(view: MaterializedView, exchange: HttpExchange) {
 function nextPage(view: MaterializedView, exchange: HttpExchange, cursor: Key, reverse: boolean): string {
   const query = new URLSearchParams(exchange.query)
   query.set(reverse ? 'to' : 'from', JSON.stringify(cursor))
-  return `/views/${encodeURIComponent(view.name)}?${query}`
+  return `/views/${encodeURIComponent(view.name)}?${query.toString()}`
 }
