@@ -3,6 +3,7 @@ import { ChangeHistory } from './change-history.ts'
 import { MaterializedView, type ViewRowChange } from './materialized-view.ts'
 import { RowMaps } from './row-maps.ts'
 import { Subscription } from './subscription.ts'
+import { ViewRow } from './view-row.ts'
 import { change } from './views-test-rows.ts'
 
 function filled(rows: number): MaterializedView {
@@ -210,6 +211,22 @@ test('restored rows reach those who began at the start, not those who follow fro
   expect((await next(fromNow)).key).toBe('b')
 })
 
+test('restored rows are read, listed and replaced as committed ones are', async () => {
+  const view = new MaterializedView('v')
+  view.restore(0, change('b', { n: 'ü' }))
+  view.restore(0, change('a', 1))
+  view.restore(0, change('c', 1))
+  view.restore(0, change('c', null))
+  view.restore(0, change('a', 2))
+  expect(view.list()).toEqual([2, { n: 'ü' }])
+  expect(view.get('b')).toEqual({ n: 'ü' })
+  const changes = view.changes()
+  view.commit(0, [change('a', null), change('b', 5)], 1)
+  expect(await next(changes)).toMatchObject({ kind: 'delete', before: 2 })
+  expect(await next(changes)).toMatchObject({ kind: 'update', before: { n: 'ü' }, after: 5 })
+  expect(view.size).toBe(1)
+})
+
 test('a view that is opened again is empty, and its subscribers hear it', async () => {
   const view = new MaterializedView('v')
   view.open()
@@ -261,7 +278,7 @@ test('a key in two partitions is a broken rule, not two rows', () => {
 
 test('a row of Maps: keys are found in whichever Map they are, room is used again', () => {
   const maps = new RowMaps(4)
-  const row = (key: number) => ({ key, partition: 0, json: '1', timestamp: 0 })
+  const row = (key: number) => new ViewRow(key, 0, '1', 0)
   for (let key = 0; key < 10; key++) maps.add(key, row(key))
   maps.delete(1)
   maps.delete(42)

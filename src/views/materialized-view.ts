@@ -9,7 +9,7 @@ import { parsePosition, positionText } from './position.ts'
 import { RowMaps } from './row-maps.ts'
 import { type Cut, RowOrder } from './row-order.ts'
 import { type RowChange, SUBSCRIPTION_LIMITS, Subscription, type SubscriptionLimits } from './subscription.ts'
-import { rowText, type ViewRow } from './view-row.ts'
+import { rowText, ViewRow } from './view-row.ts'
 
 /** Which rows, in the order of `compareKeys`. All conditions hold together. */
 export interface RowRange {
@@ -208,31 +208,58 @@ export class MaterializedView implements ViewTarget {
   #apply(partition: PartitionId, change: ViewChange, position: Offset, index: number, live: boolean): void {
     const id = storeKey(change.key)
     const known = this.#rows.get(id)
-    const before = known?.json
-    const after = change.row === null ? undefined : rowText(change.row)
-    if (before === undefined && after === undefined) return
+    if (known === undefined && change.row === null) return
+    // Nobody is told of a change before the first subscriber: then no text is made only to be compared.
+    const before = this.#history === undefined ? undefined : known?.json
+    const after = change.row === null ? undefined : live ? rowText(change.row) : change.row
+    this.#store(id, known, change, partition, after)
+    if (this.#history === undefined) return
+    this.#tell(
+      {
+        key: change.key,
+        storeKey: id,
+        before,
+        after: after instanceof Uint8Array ? rowText(after) : after,
+        timestamp: change.timestamp,
+        partition,
+        position,
+        index,
+      },
+      live,
+    )
+  }
+
+  #store(
+    id: string | number,
+    known: ViewRow | undefined,
+    { key, timestamp }: ViewChange,
+    partition: PartitionId,
+    content: string | Uint8Array | undefined,
+  ): void {
     if (known === undefined) {
-      const row: ViewRow = { key: change.key, partition, json: after, timestamp: change.timestamp }
+      assert(content !== undefined, 'a row that was not there is not removed')
+      const row = new ViewRow(key, partition, content, timestamp)
       this.#rows.add(id, row)
       this.#order.add(row)
-    } else {
-      assert(known.partition === partition, () => {
-        const key = JSON.stringify(change.key)
-        return `a key of a view has one partition: ${key} of ${this.name} is in ${known.partition} and ${partition}`
-      })
-      known.json = after
-      known.timestamp = change.timestamp
-      if (after === undefined) {
-        this.#rows.delete(id)
-        this.#order.noteRemoved()
-      }
+      return
     }
-    if (this.#history === undefined) return
-    const { key, timestamp } = change
-    const told: RowChange = { key, storeKey: id, before, after, timestamp, partition, position, index }
-    if (live) this.#history.add(told)
+    assert(known.partition === partition, () => {
+      const partitions = `${known.partition} and ${partition}`
+      return `a key of a view has one partition: ${JSON.stringify(key)} of ${this.name} is in ${partitions}`
+    })
+    if (content !== undefined) known.update(content, timestamp)
+    else {
+      known.remove()
+      this.#rows.delete(id)
+      this.#order.noteRemoved()
+    }
+  }
+
+  /** Restored rows are news only to those who began at the start and were there before the engine. */
+  #tell(change: RowChange, live: boolean): void {
+    if (live) this.#history?.add(change)
     for (const { subscription, fromStart } of this.#subscribers)
-      if (live || fromStart) subscription.offer(told)
+      if (live || fromStart) subscription.offer(change)
   }
 }
 

@@ -14,7 +14,7 @@ export type Cut = (row: ViewRow) => boolean
  *
  * Purpose: ranges and pages, for views that mostly take updates of keys they have and are read by key.
  * State: `leaves`, sorted arrays of sorted rows (a B+ tree of two levels), and `fresh`, rows that came since the last
- * ordered read, unsorted. A removed row keeps its place, without JSON, until it is swept or replaced.
+ * ordered read, unsorted. A removed row keeps its place until it is swept or replaced.
  * Invariants: a live row is in exactly one of the two; leaves are never empty; keys ascend strictly over all leaves.
  * Cost: an update nothing; an insert or removal O(1) until somebody asks for an order; then a sort of what is fresh,
  * O(f log f), and O(log n + leaf) for each of it, or one merge when it is much. A sweep is O(n), after O(n) removals.
@@ -34,7 +34,7 @@ export class RowOrder {
     this.#live++
   }
 
-  /** A row was removed: its JSON is undefined from now on. */
+  /** A row was removed: it is not live from now on. */
   noteRemoved(): void {
     this.#live--
     this.#removed++
@@ -63,7 +63,7 @@ export class RowOrder {
       for (; index < leaf.length; index++) {
         const row = leaf[index] as ViewRow
         if (rows.length >= limit || upper(row)) return rows
-        if (row.json !== undefined) rows.push(row)
+        if (row.isLive) rows.push(row)
       }
     }
     return rows
@@ -78,7 +78,7 @@ export class RowOrder {
       for (; index >= 0; index--) {
         const row = leaf[index] as ViewRow
         if (rows.length >= limit || !lower(row)) return rows
-        if (row.json !== undefined) rows.push(row)
+        if (row.isLive) rows.push(row)
       }
     }
     return rows
@@ -130,7 +130,7 @@ export class RowOrder {
     let next = 0
     for (const leaf of this.#leaves) {
       for (const row of leaf) {
-        if (row.json === undefined) continue
+        if (!row.isLive) continue
         while (next < fresh.length && compareRows(fresh[next] as ViewRow, row) < 0) {
           sorted.push(fresh[next++] as ViewRow)
         }
@@ -150,7 +150,7 @@ export class RowOrder {
 }
 
 function isLive(row: ViewRow): boolean {
-  return row.json !== undefined
+  return row.isLive
 }
 
 /** By key; rows of one key, which only a broken partitioning can give, by partition. */

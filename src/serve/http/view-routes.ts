@@ -68,7 +68,6 @@ function listRows(view: MaterializedView, exchange: HttpExchange): void {
 }
 
 function wantedRange(view: MaterializedView, exchange: HttpExchange) {
-  const example = view.rows({ limit: 1 })[0]?.key
   const limit = exchange.count('limit') ?? LIST_LIMIT
   if (limit < 1 || limit > LIST_LIMIT_MAX) {
     const problem = `the parameter limit is ${limit}: expected 1 to ${LIST_LIMIT_MAX}; the header link leads to the rest`
@@ -80,7 +79,7 @@ function wantedRange(view: MaterializedView, exchange: HttpExchange) {
 
   function given(name: 'prefix' | 'from' | 'to'): { readonly [N in typeof name]?: Key } {
     const text = exchange.query.get(name)
-    return text === null ? {} : { [name]: keyLike(text, example) }
+    return text === null ? {} : { [name]: keyLike(text, view.rows({ limit: 1 })[0]?.key) }
   }
 }
 
