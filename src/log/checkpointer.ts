@@ -1,0 +1,114 @@
+import type { Partition } from './partition.ts'
+import type { Segment } from './segment.ts'
+
+/** Names of folders that are not durable yet. */
+export interface FolderNames {
+  syncNames(partition: Partition): void
+}
+
+export interface CheckpointerHost extends FolderNames {
+  readonly partitions: () => Iterable<Partition>
+  /** The log's state as the body of a checkpoint entry. */
+  readonly snapshot: (clean: boolean) => Uint8Array
+  /** Journals the checkpoint; `done` when it is durable. */
+  readonly commit: (body: Uint8Array, done: () => void) => void
+  /** Older journal files may go. */
+  readonly covered: () => void
+  readonly fail: (error: Error) => void
+}
+
+/**
+ * Cuts the journal without a stall. When the journal begins a new file, the state at that moment is taken; then the
+ * segments that had unsynced bytes are synced one after the other in the background, while appends go on in the new
+ * file; then the state goes into that file as an entry. When it is durable, the older files are not needed.
+ * If the power fails before that, the older files are still there, and hold everything.
+ */
+export class Checkpointer {
+  readonly #host: CheckpointerHost
+  #running = false
+  #whenDone: (() => void)[] = []
+
+  constructor(host: CheckpointerHost) {
+    this.#host = host
+  }
+
+  get running(): boolean {
+    return this.#running
+  }
+
+  /** The journal has just begun a new file, and nothing was placed since. */
+  begin(): void {
+    this.#running = true
+    const body = this.#host.snapshot(false)
+    this.syncAll((error) => {
+      if (error !== undefined) {
+        this.#end()
+        this.#host.fail(error)
+        return
+      }
+      this.#host.commit(body, () => {
+        this.#host.covered()
+        this.#end()
+      })
+    })
+  }
+
+  /** Calls `done` when no checkpoint is under way. */
+  whenDone(done: () => void): void {
+    if (this.#running) this.#whenDone.push(done)
+    else done()
+  }
+
+  /** The log failed: what is under way does not end any more. */
+  abandon(): void {
+    this.#end()
+  }
+
+  /** Makes every segment, as long as it is now, and its name durable; one after the other. */
+  syncAll(done: (error: Error | undefined) => void): void {
+    const work: [Partition, Segment][] = []
+    for (const partition of this.#host.partitions()) {
+      for (const segment of partition.segments) {
+        if (segment.syncedBytes < segment.sizeBytes) work.push([partition, segment])
+      }
+    }
+    this.#syncNext(work, 0, done)
+  }
+
+  #syncNext(
+    work: readonly (readonly [Partition, Segment])[],
+    from: number,
+    done: (error: Error | undefined) => void,
+  ): void {
+    // A loop, not a recursion, where syncs end at once: there may be thousands.
+    for (let at = from; at < work.length; at += 1) {
+      const [partition, segment] = work[at] as readonly [Partition, Segment]
+      let ended = false
+      let inside = true
+      try {
+        segment.saveIndexes()
+        this.#host.syncNames(partition)
+        segment.sync((error) => {
+          ended = true
+          if (error !== undefined) done(error)
+          else if (!inside) this.#syncNext(work, at + 1, done)
+          else return
+          ended = false
+        })
+      } catch (error) {
+        done(error as Error)
+        return
+      }
+      inside = false
+      if (!ended) return
+    }
+    done(undefined)
+  }
+
+  #end(): void {
+    this.#running = false
+    const waiting = this.#whenDone
+    this.#whenDone = []
+    for (const done of waiting) done()
+  }
+}

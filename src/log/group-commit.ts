@@ -1,0 +1,360 @@
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/brands.ts'
+import { crc32c } from '../base/crc32c.ts'
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
+import type { Timers } from '../sys/sys.ts'
+import { writeGroupHead, writeGroupPart } from './group-entry.ts'
+import type { Journal } from './journal.ts'
+import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
+import type { Answer } from './log.ts'
+import type { Partition } from './partition.ts'
+import { type PlacedPart, Placement } from './placement.ts'
+import type { Segment } from './segment.ts'
+import { writeShape } from './shape-entries.ts'
+
+/** A group of batches that waits. */
+export interface AppendItem {
+  readonly kind: 'append'
+  readonly parts: readonly PlacedPart[]
+  readonly fsync: boolean
+  readonly offsets: readonly Offset[]
+  readonly answer: Answer<readonly Offset[]>
+}
+
+/** A change of shape that waits. */
+export interface ChangeItem {
+  readonly kind: 'change'
+  readonly type: EntryType
+  readonly body: Uint8Array
+  /** It is in the journal; not yet durable. A checkpoint must hold it from now on. */
+  readonly written: () => void
+  readonly done: (error: Error | undefined) => void
+}
+
+export type CommitItem = AppendItem | ChangeItem
+
+export interface GroupCommitHost {
+  readonly journal: Journal
+  readonly timers: Timers
+  readonly segmentFirstBytes: number
+  readonly topicIdBytes: (partition: Partition) => Uint8Array
+  /** Before anything of a flush is placed: may rotate the journal, of which the next entry is `next`. */
+  readonly beforeFlush: (next: number) => void
+  /** Makes the names of the segment's file and folder durable. */
+  readonly syncNames: (partition: Partition) => void
+  readonly prepareFolder: (partition: Partition) => void
+  readonly warn: (message: string) => void
+}
+
+/**
+ * Group commit: everything that is appended while a sync runs shares the next one.
+ *
+ * An item goes through: `filling` (in memory) -> flushed (in segments and journal, in the operating system's hands) ->
+ * acknowledged in journal order. A round is: flush, then one sync of the journal, side by side with syncs of those
+ * segments that got so many bytes that these were not journaled. `os` items are flushed at once and acknowledged
+ * unless their partition has something unacknowledged before them.
+ *
+ * A flush that fails before the first byte of its entries (a full disk) is undone: all of its items are refused, and
+ * the log goes on. Any other failure ends the log: what the disk holds is known only after reopening.
+ * If the power fails before the sync ends, none, some or all of the round's entries hold; recovery takes those before
+ * the first that does not.
+ */
+export class GroupCommit {
+  readonly #host: GroupCommitHost
+  readonly #block = new JournalBlock()
+  #filling: CommitItem[] = []
+  /** Flushed, in journal order, not acknowledged. */
+  #waiting: CommitItem[] = []
+  readonly #segmentsToSync = new Set<Segment>()
+  #nextNumber: number
+  #durable: number
+  #syncing = false
+  /** A round is about to begin: callers that were just answered get the chance to join it. */
+  #resting = false
+  #pumping = false
+  #failure: Error | undefined
+  #idle: (() => void)[] = []
+
+  constructor(host: GroupCommitHost, nextNumber: number) {
+    this.#host = host
+    this.#nextNumber = nextNumber
+    this.#durable = nextNumber
+  }
+
+  get failure(): Error | undefined {
+    return this.#failure
+  }
+
+  get nextNumber(): number {
+    return this.#nextNumber
+  }
+
+  put(item: CommitItem): void {
+    assert(this.#failure === undefined, 'a failed log takes nothing')
+    this.#filling.push(item)
+    if (item.kind === 'append' && !item.fsync) this.#flush()
+    this.#pump()
+  }
+
+  /** Calls `done` when nothing waits any more. */
+  whenIdle(done: () => void): void {
+    this.#idle.push(done)
+    this.#pump()
+  }
+
+  /** Nothing is acknowledged from now on. */
+  fail(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    const items = [...this.#waiting, ...this.#filling]
+    this.#waiting = []
+    this.#filling = []
+    refuse(items, error)
+    this.#tellIdle()
+  }
+
+  #pump(): void {
+    if (this.#pumping || this.#resting) return
+    this.#pumping = true
+    try {
+      while (!this.#syncing && this.#failure === undefined) {
+        this.#flush()
+        if (this.#waiting.length === 0) break
+        this.#sync()
+      }
+    } finally {
+      this.#pumping = false
+    }
+    if (!this.#syncing) this.#tellIdle()
+  }
+
+  #tellIdle(): void {
+    if (this.#filling.length + this.#waiting.length > 0) return
+    const idle = this.#idle
+    this.#idle = []
+    for (const done of idle) done()
+  }
+
+  /** One sync for everything that is flushed. */
+  #sync(): void {
+    const covered = this.#nextNumber
+    const count = this.#waiting.length
+    const targets: { sync(done: (error: Error | undefined) => void): void }[] = [
+      ...this.#host.journal.takeUnsynced(),
+      ...this.#segmentsToSync,
+    ]
+    this.#segmentsToSync.clear()
+    this.#syncing = true
+    let left = targets.length
+    let inside = true
+    let failed: Error | undefined
+    const one = (error: Error | undefined) => {
+      failed ??= error
+      left -= 1
+      if (left > 0) return
+      this.#syncing = false
+      if (this.#failure !== undefined) return
+      if (failed !== undefined) {
+        this.fail(afterSync(failed))
+        return
+      }
+      this.#durable = covered
+      this.#acknowledge(this.#waiting.splice(0, count))
+      if (inside) return
+      this.#rest()
+    }
+    assert(left > 0, 'what waits for a sync has something to be synced')
+    for (const target of targets) {
+      try {
+        target.sync(one)
+      } catch (error) {
+        one(error as Error)
+      }
+    }
+    inside = false
+  }
+
+  #rest(): void {
+    this.#resting = true
+    this.#host.timers.soon(() => {
+      this.#resting = false
+      this.#pump()
+    })
+  }
+
+  /** Ends move first, all of them: whoever is told of one group sees every group of the round. */
+  #acknowledge(items: readonly CommitItem[]): void {
+    const partitions = new Set<Partition>()
+    for (const item of items) {
+      if (item.kind !== 'append') continue
+      for (const part of item.parts) {
+        part.partition.acknowledge(part.next, part.segment as Segment, part.position + part.bytes.length)
+        partitions.add(part.partition)
+      }
+    }
+    const calls: (() => void)[] = []
+    for (const item of items) {
+      calls.push(() => (item.kind === 'append' ? item.answer(undefined, item.offsets) : item.done(undefined)))
+    }
+    for (const partition of partitions) calls.push(() => partition.tellFollowers())
+    callAll(calls)
+  }
+
+  /** Writes what is filling to segments and journal. */
+  #flush(): void {
+    if (this.#filling.length === 0 || this.#failure !== undefined) return
+    const items = this.#filling
+    this.#filling = []
+    const placement = new Placement(this.#host)
+    try {
+      this.#host.beforeFlush(this.#nextNumber)
+      for (const item of items) if (item.kind === 'append') placement.place(item.parts)
+      placement.write()
+      this.#encode(items)
+      this.#host.journal.makeRoom(this.#block.sizeBytes)
+    } catch (error) {
+      this.#undo(items, placement, error)
+      return
+    }
+    try {
+      this.#host.journal.write(this.#block)
+    } catch (error) {
+      this.#waiting.push(...items)
+      this.fail(error as Error)
+      return
+    } finally {
+      this.#block.clear()
+    }
+    placement.finish(this.#segmentsToSync)
+    this.#flushed(items)
+  }
+
+  #flushed(items: readonly CommitItem[]): void {
+    const early: CommitItem[] = []
+    for (const item of items) {
+      this.#nextNumber += item.kind === 'append' ? 1 + rolls(item) : 1
+      if (item.kind === 'change') item.written()
+      if (item.kind === 'append' && !item.fsync && isNext(item)) {
+        // Acknowledged one by one: the next may follow this one in the same partition.
+        for (const part of item.parts) {
+          part.partition.acknowledge(part.next, part.segment as Segment, part.position + part.bytes.length)
+        }
+        early.push(item)
+      } else {
+        this.#waiting.push(item)
+      }
+    }
+    if (early.length > 0) this.#acknowledge(early)
+  }
+
+  #undo(items: readonly CommitItem[], placement: Placement, error: unknown): void {
+    this.#block.clear()
+    // What was appended meanwhile has offsets behind those that are given back: none can be, answers come last.
+    assert(this.#filling.length === 0, 'nothing is appended while a flush runs')
+    let refusal = error as Error
+    try {
+      placement.undo()
+      // What is no failure of the disk is a fault of this program: its state cannot be trusted.
+      if (!isDiskError(error)) this.#failure = refusal
+    } catch (second) {
+      this.#failure = second as Error
+      refusal = second as Error
+    }
+    const waiting = this.#failure === undefined ? [] : this.#waiting.splice(0)
+    refuse([...waiting, ...items], refusal)
+  }
+
+  #encode(items: readonly CommitItem[]): void {
+    const block = this.#block
+    let number = this.#nextNumber
+    for (const item of items) {
+      if (item.kind === 'change') {
+        block.begin(number, this.#durable, item.type)
+        block.put(item.body)
+        block.end()
+        number += 1
+        continue
+      }
+      for (const part of item.parts) {
+        if (!part.rolled) continue
+        const { partition } = part
+        block.begin(number, this.#durable, ENTRY_TYPE.segmentRolled)
+        block.put(
+          writeShape({
+            topic: partition.topic.id,
+            partition: partition.index,
+            base: (part.segment as Segment).base,
+          }),
+        )
+        block.end()
+        number += 1
+      }
+      block.begin(number, this.#durable, ENTRY_TYPE.group)
+      writeGroupHead(block, item.parts.length)
+      for (const part of item.parts) this.#encodePart(part)
+      block.end()
+      number += 1
+    }
+  }
+
+  #encodePart(part: PlacedPart): void {
+    const { partition, bytes } = part
+    writeGroupPart(this.#block, this.#host.topicIdBytes(partition), {
+      partition: partition.index,
+      segment: (part.segment as Segment).base,
+      position: part.position,
+      sizeBytes: bytes.length,
+      first: part.first,
+      next: part.next,
+      bytes: part.segmentFirst ? undefined : bytes,
+      crc: part.segmentFirst ? crc32c(bytes, 0, bytes.length) : 0,
+    })
+  }
+}
+
+function isDiskError(error: unknown): boolean {
+  return isMillraceError(error) && (error.code === 'MILLRACE_DISK' || error.code === 'MILLRACE_FILE')
+}
+
+function rolls(item: AppendItem): number {
+  let count = 0
+  for (const part of item.parts) if (part.rolled) count += 1
+  return count
+}
+
+/** Nothing unacknowledged lies before it in any of its partitions. */
+function isNext(item: AppendItem): boolean {
+  const ends = new Map<Partition, Offset>()
+  for (const part of item.parts) {
+    if ((ends.get(part.partition) ?? part.partition.end) !== part.first) return false
+    ends.set(part.partition, part.next)
+  }
+  return true
+}
+
+function refuse(items: readonly CommitItem[], error: Error): void {
+  callAll(
+    items.map((item) => () => (item.kind === 'append' ? item.answer(error, undefined) : item.done(error))),
+  )
+}
+
+/** Calls all, then throws what the first of them threw: one caller's fault must not keep the others waiting. */
+function callAll(calls: readonly (() => void)[]): void {
+  const errors: unknown[] = []
+  for (const call of calls) {
+    try {
+      call()
+    } catch (error) {
+      errors.push(error)
+    }
+  }
+  if (errors.length > 0) throw errors[0]
+}
+
+function afterSync(cause: Error): MillraceError {
+  return new MillraceError(
+    'MILLRACE_DISK',
+    `the log stopped: ${messageOf(cause)}; nothing more is acknowledged, open it again to know what is durable`,
+    { cause },
+  )
+}

@@ -1,0 +1,139 @@
+import { assert } from '../base/assert.ts'
+import type { Disk, DiskFile } from '../sys/disk.ts'
+import type { JournalBlock } from './journal-entry.ts'
+import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
+
+/** Room is made in steps that double from the first to the last of these. */
+const ROOM_BYTES_MIN = 64 * 1024
+const ROOM_BYTES_MAX = 4 * 1024 * 1024
+
+/**
+ * The journal's files, for writing.
+ *
+ * A file is filled with zeros ahead of the entries, and a file whose entries are no longer needed is used again: a
+ * sync then has no change of the file's length to write, which halves its time (150 us instead of 240 us). It also
+ * means that a full disk is met while making room, before any byte of an entry is written.
+ */
+export class Journal {
+  readonly #disk: Disk
+  readonly #log: string
+  readonly #bytesMax: number
+  #file: DiskFile
+  #first: number
+  #position: number
+  /** Bytes of the file that are there already. */
+  #room: number
+  #roomStep = ROOM_BYTES_MIN
+  /** Files with unsynced entries. */
+  #unsynced = new Set<DiskFile>()
+  #older: DiskFile[] = []
+
+  /** Takes over a file that exists and ends at `position`. */
+  constructor(disk: Disk, log: string, bytesMax: number, first: number, position: number) {
+    this.#disk = disk
+    this.#log = log
+    this.#bytesMax = bytesMax
+    this.#first = first
+    this.#position = position
+    this.#file = disk.open(journalFile(log, first), 'write')
+    this.#room = this.#file.size()
+  }
+
+  get isFull(): boolean {
+    return this.#position >= this.#bytesMax
+  }
+
+  /** Where the next block goes, for messages. */
+  get where(): string {
+    return `${this.#file.path}:${this.#position}`
+  }
+
+  /** Goes on in a new file, which begins with entry `first`. If it throws, the journal stays where it was. */
+  rotate(first: number): void {
+    const path = journalFile(this.#log, first)
+    const spare = sparePath(this.#log)
+    if (this.#disk.exists(spare)) this.#disk.rename(spare, path)
+    else {
+      this.#disk.remove(path)
+      this.#disk.open(path, 'create').close()
+    }
+    // Entries of a file whose name is lost are lost: the name comes first.
+    this.#disk.syncFolder(journalFolder(this.#log))
+    const file = this.#disk.open(path, 'write')
+    this.#older.push(this.#file)
+    this.#file = file
+    this.#first = first
+    this.#position = 0
+    this.#room = file.size()
+  }
+
+  /** Makes room for `count` bytes. If it throws (the disk is full), no entry was touched. */
+  makeRoom(count: number): void {
+    const needed = this.#position + count
+    if (needed <= this.#room) return
+    this.#roomStep = Math.min(this.#roomStep * 2, ROOM_BYTES_MAX)
+    const step = new Uint8Array(Math.max(this.#roomStep, needed - this.#room))
+    this.#file.write(step, this.#room)
+    this.#room += step.length
+  }
+
+  /** The caller has made room. */
+  write(block: JournalBlock): void {
+    assert(this.#position + block.sizeBytes <= this.#room, 'the journal has room for what is written')
+    this.#file.write(block.bytes(), this.#position)
+    this.#position += block.sizeBytes
+    this.#unsynced.add(this.#file)
+  }
+
+  /** The files that a sync must cover. */
+  takeUnsynced(): DiskFile[] {
+    const files = [...this.#unsynced]
+    this.#unsynced.clear()
+    return files
+  }
+
+  /** A checkpoint in the present file is durable: older files go, one stays to be used again. */
+  dropOlder(): void {
+    for (const file of this.#older) file.close()
+    this.#older = []
+    const spare = sparePath(this.#log)
+    for (const name of this.#disk.list(journalFolder(this.#log))) {
+      const number = journalNumber(name)
+      if (number === undefined || number >= this.#first) continue
+      if (this.#disk.exists(spare)) this.#disk.remove(journalFile(this.#log, number))
+      else this.#disk.rename(journalFile(this.#log, number), spare)
+    }
+  }
+
+  close(): void {
+    for (const file of this.#older) file.close()
+    this.#file.close()
+  }
+}
+
+export function sparePath(log: string): string {
+  return `${journalFolder(log)}/spare`
+}
+
+/**
+ * Begins the journal anew with a file that holds one entry, a checkpoint, and removes all others. The file gets its
+ * name when it is durable, so a power cut leaves the old journal or the new one. Returns where the next entry goes.
+ */
+export function restartJournal(disk: Disk, log: string, first: number, block: JournalBlock): number {
+  const folder = journalFolder(log)
+  const fresh = `${folder}/fresh`
+  disk.remove(fresh)
+  const file = disk.open(fresh, 'create')
+  try {
+    file.write(block.bytes(), 0)
+    file.syncNow()
+  } finally {
+    file.close()
+  }
+  disk.rename(fresh, journalFile(log, first))
+  disk.syncFolder(folder)
+  for (const name of disk.list(folder)) {
+    if (journalNumber(name) !== first) disk.remove(`${folder}/${name}`)
+  }
+  return block.sizeBytes
+}

@@ -1,0 +1,38 @@
+import type { Offset, PartitionId, TopicId } from '../base/brands.ts'
+
+/*
+ * <log>/format.json              version of the directory's format
+ * <log>/journal/<number>.journal twenty digits: the number of its first entry
+ * <log>/topics/<id>-<partition>/ twenty digits: a segment's base offset, with .log, .index, .timeindex
+ */
+
+export function journalFolder(log: string): string {
+  return `${log}/journal`
+}
+
+export function topicsFolder(log: string): string {
+  return `${log}/topics`
+}
+
+export function partitionFolder(log: string, topic: TopicId, partition: PartitionId): string {
+  return `${log}/topics/${topic}-${partition}`
+}
+
+export function journalFile(log: string, first: number): string {
+  return `${log}/journal/${twentyDigits(first)}.journal`
+}
+
+/** The number of the first entry of a journal file by its name; undefined for another file. */
+export function journalNumber(name: string): number | undefined {
+  const match = /^([0-9]{20})[.]journal$/.exec(name)
+  return match === null ? undefined : Number(match[1])
+}
+
+/** Without its suffix. */
+export function segmentPath(folder: string, base: Offset): string {
+  return `${folder}/${twentyDigits(base)}`
+}
+
+function twentyDigits(value: number): string {
+  return String(value).padStart(20, '0')
+}

@@ -1,0 +1,280 @@
+import { assert } from '../base/assert.ts'
+import type { LeaderEpoch, Offset, PartitionId, Timestamp } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+import { BATCH_HEADER_BYTES, batchSizeBytes, verifyBatch } from '../record/batch-header.ts'
+import type { EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
+import { segmentPath } from './log-paths.ts'
+import type { OpenFiles } from './open-files.ts'
+import { Segment } from './segment.ts'
+import { PARTITION_RECORD_VERSION, type PartitionRecord } from './shape-entries.ts'
+
+/** Ends of reads that are remembered, so that a reader that goes on needs no search. */
+const HINTS_MAX = 8
+
+interface ReadHint {
+  readonly offset: Offset
+  readonly segment: Segment
+  readonly position: number
+}
+
+/** What the partition asks of the log. */
+export interface PartitionHost {
+  readonly files: OpenFiles
+  readonly verifyReads: boolean
+  /** The start moved: journal it, then call `startDurable`. */
+  startMoved(partition: Partition): void
+  /** Removes the segment's files. */
+  removeSegment(segment: Segment): void
+}
+
+/**
+ * One partition: its segments and the offsets that say what of them counts.
+ *
+ * `start <= end <= appended`; `placed` lies between the last two: offsets below `appended` are assigned, below `placed`
+ * written to the segments, below `end` acknowledged. Readers see only what is below `end`, found by its segment and
+ * position, which are kept beside it.
+ */
+export class Partition implements LogPartition {
+  readonly topic: LogTopic
+  readonly index: PartitionId
+  readonly folder: string
+  start: Offset
+  end: Offset
+  appended: Offset
+  placed: Offset
+  /** Bytes appended for this partition that are not placed yet. */
+  waitingBytes = 0
+  readonly segments: Segment[]
+  readonly epochs: EpochStart[]
+  readonly open: boolean
+  readonly keyRange: readonly [number, number] | null
+  readonly removedTombstone: Offset | null
+  readonly #host: PartitionHost
+  readonly #listeners = new Set<() => void>()
+  #endSegment: Segment
+  #endPosition: number
+  #hints: ReadHint[] = []
+
+  constructor(
+    host: PartitionHost,
+    topic: LogTopic,
+    index: PartitionId,
+    folder: string,
+    record: PartitionRecord,
+  ) {
+    this.#host = host
+    this.topic = topic
+    this.index = index
+    this.folder = folder
+    this.start = record.start
+    this.open = record.open
+    this.keyRange = record.keyRange
+    this.removedTombstone = record.removedTombstone
+    this.epochs = record.epochs.map(([epoch, start]) => ({ epoch, start }))
+    this.segments = record.segments.map(
+      ([base, sizeBytes, next]) => new Segment(host.files, segmentPath(folder, base), base, sizeBytes, next),
+    )
+    if (this.segments.length === 0) this.segments.push(this.newSegment(record.start))
+    for (const segment of this.segments.slice(0, -1)) segment.seal()
+    const active = this.active
+    this.end = active.next
+    this.appended = active.next
+    this.placed = active.next
+    this.#endSegment = active
+    this.#endPosition = active.sizeBytes
+  }
+
+  /** The segment that takes appends. */
+  get active(): Segment {
+    return this.segments.at(-1) as Segment
+  }
+
+  get leaderEpoch(): LeaderEpoch {
+    return (this.epochs.at(-1) as EpochStart).epoch
+  }
+
+  get name(): string {
+    return `${this.topic.name}-${this.index}`
+  }
+
+  newSegment(base: Offset): Segment {
+    return new Segment(this.#host.files, segmentPath(this.folder, base), base)
+  }
+
+  /** Acknowledges everything below `next`, which ends at that place. */
+  acknowledge(next: Offset, segment: Segment, position: number): void {
+    assert(next >= this.end && next <= this.placed, () => `${this.name}: ${next} is not above ${this.end}`)
+    this.end = next
+    this.#endSegment = segment
+    this.#endPosition = position
+  }
+
+  tellFollowers(): void {
+    for (const listener of this.#listeners) listener()
+  }
+
+  follow(listener: () => void): () => void {
+    // A wrapper of its own: the same function may follow twice and leave once.
+    const entry = () => listener()
+    this.#listeners.add(entry)
+    return () => this.#listeners.delete(entry)
+  }
+
+  read(from: Offset, bytesMax: number): ReadBatches | undefined {
+    if (from < this.start || from > this.end) throw this.#outOfRange(from)
+    if (from === this.end) return undefined
+    const hint = this.#hints.find(
+      // A hint at the end of a segment that was closed since leads nowhere.
+      (known) => known.offset === from && known.position < this.#limitOf(known.segment),
+    )
+    const segment = hint?.segment ?? this.#segmentOf(from)
+    const position = hint?.position ?? this.#positionOf(segment, from)
+    return this.#readAt(segment, position, Math.max(bytesMax, BATCH_HEADER_BYTES), from)
+  }
+
+  offsetForTime(timestamp: Timestamp): Offset {
+    for (const segment of this.segments) {
+      if (segment.next <= this.start || segment.base >= this.end || segment.sizeBytes === 0) continue
+      if (segment.index().maxTimestamp < timestamp) continue
+      const found = this.#firstOf(segment, timestamp)
+      if (found !== undefined) return Math.max(found, this.start)
+    }
+    return this.end
+  }
+
+  cutBefore(offset: Offset): void {
+    if (offset > this.end) throw this.#outOfRange(offset)
+    if (offset <= this.start) return
+    this.start = offset
+    this.#host.startMoved(this)
+  }
+
+  /**
+   * The start is durable, so whole segments below it go. If the power fails between, they are removed at the next
+   * opening, which knows the start.
+   */
+  dropBelow(start: Offset): void {
+    while (this.segments.length > 1 && (this.segments[0] as Segment).next <= start) {
+      const segment = this.segments.shift() as Segment
+      this.#hints = this.#hints.filter((hint) => hint.segment !== segment)
+      this.#host.removeSegment(segment)
+    }
+  }
+
+  record(): PartitionRecord {
+    return {
+      version: PARTITION_RECORD_VERSION,
+      start: this.start,
+      epochs: this.epochs.map(({ epoch, start }) => [epoch, start] as const),
+      open: this.open,
+      keyRange: this.keyRange,
+      removedTombstone: this.removedTombstone,
+      segments: this.segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+    }
+  }
+
+  /** The last segment whose base is at most `offset`. */
+  #segmentOf(offset: Offset): Segment {
+    let low = 0
+    let high = this.segments.length
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if ((this.segments[middle] as Segment).base <= offset) low = middle + 1
+      else high = middle
+    }
+    return this.segments[Math.max(0, low - 1)] as Segment
+  }
+
+  #limitOf(segment: Segment): number {
+    return segment === this.#endSegment ? this.#endPosition : segment.sizeBytes
+  }
+
+  /** Of the batch in the segment that holds `offset`. */
+  #positionOf(segment: Segment, offset: Offset): number {
+    let index = segment.index()
+    for (let attempt = 0; ; attempt += 1) {
+      const from = index.positionOf(offset)
+      const noted = index.lastOffsetAt(offset)
+      let found = -1
+      let holds = true
+      try {
+        segment.scan(from, this.#limitOf(segment), (batch) => {
+          if (batch.position === from && noted !== undefined) holds = batch.last === noted
+          found = batch.position
+          return !holds || batch.last >= offset
+        })
+      } catch (error) {
+        // An index that points into the middle of a batch looks like damage of the segment. The rebuild decides.
+        if (attempt > 0) throw error
+        holds = false
+      }
+      if (holds) return found
+      assert(attempt === 0, () => `${segment.file}: a fresh index is wrong at offset ${offset}`)
+      index = segment.rebuildIndex()
+    }
+  }
+
+  #readAt(segment: Segment, position: number, bytesMax: number, from: Offset): ReadBatches {
+    const limit = this.#limitOf(segment)
+    let bytes: Uint8Array = new Uint8Array(Math.min(bytesMax, limit - position))
+    segment.read(bytes, position)
+    if (bytes.length < BATCH_HEADER_BYTES) throw segment.damage(position, 'a batch is cut off')
+    const firstBytes = batchSizeBytes(bytes, 0)
+    if (firstBytes > bytes.length && position + firstBytes <= limit) {
+      bytes = new Uint8Array(firstBytes)
+      segment.read(bytes, position)
+    }
+    let used = 0
+    let expected = -1
+    let first = -1
+    while (used + BATCH_HEADER_BYTES <= bytes.length) {
+      const batch = segment.head(bytes, used, position + used, limit, expected)
+      if (used + batch.sizeBytes > bytes.length) break
+      if (used === 0 && (batch.first > from || batch.last < from)) {
+        throw segment.damage(position, `offsets ${batch.first} to ${batch.last}, expected ${from}`)
+      }
+      if (this.#host.verifyReads) {
+        const wrong = verifyBatch(bytes, used, bytes.length)
+        if (wrong !== undefined) throw segment.damage(position + used, wrong)
+      }
+      if (used === 0) first = batch.first
+      expected = batch.last + 1
+      used += batch.sizeBytes
+    }
+    if (used === 0) throw segment.damage(position, 'a batch is cut off')
+    this.#remember(from, expected, segment, position + used)
+    return { bytes: used === bytes.length ? bytes : fitting(bytes, used), from: first, next: expected }
+  }
+
+  #remember(from: Offset, next: Offset, segment: Segment, position: number): void {
+    const old = this.#hints.findIndex((hint) => hint.offset === from)
+    if (old >= 0) this.#hints.splice(old, 1)
+    else if (this.#hints.length === HINTS_MAX) this.#hints.shift()
+    // At the end of a sealed segment the next read begins in the one that follows.
+    if (position < segment.sizeBytes || segment === this.active)
+      this.#hints.push({ offset: next, segment, position })
+  }
+
+  #firstOf(segment: Segment, timestamp: Timestamp): Offset | undefined {
+    const from = Math.max(segment.index().offsetBefore(timestamp), this.start)
+    let found: Offset | undefined
+    segment.scan(this.#positionOf(segment, from), this.#limitOf(segment), (batch) => {
+      if (batch.last < this.start || batch.maxTimestamp < timestamp) return false
+      found = batch.first
+      return true
+    })
+    return found
+  }
+
+  #outOfRange(offset: Offset): MillraceError {
+    return new MillraceError(
+      'MILLRACE_OFFSET_OUT_OF_RANGE',
+      `offset ${offset} of ${this.name} is not there: the partition holds ${this.start} to ${this.end}; choose where to go on (earliest, latest)`,
+    )
+  }
+}
+
+/** A small rest of a large buffer is copied, so that the caller does not keep the buffer alive. */
+function fitting(bytes: Uint8Array, used: number): Uint8Array {
+  return used * 2 < bytes.length ? bytes.slice(0, used) : bytes.subarray(0, used)
+}

@@ -1,0 +1,162 @@
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/brands.ts'
+import type { Partition } from './partition.ts'
+import type { Segment } from './segment.ts'
+
+/** One item of an append, and where a flush put it. */
+export interface PlacedPart {
+  readonly partition: Partition
+  readonly bytes: Uint8Array
+  readonly first: Offset
+  /** Behind the last record. */
+  readonly next: Offset
+  segment: Segment | undefined
+  position: number
+  /** The segment was begun with this part. */
+  rolled: boolean
+  /** The bytes are not journaled, the segment is synced instead. */
+  segmentFirst: boolean
+}
+
+export interface PlacementHost {
+  readonly segmentFirstBytes: number
+  readonly syncNames: (partition: Partition) => void
+  readonly prepareFolder: (partition: Partition) => void
+  readonly warn: (message: string) => void
+}
+
+/** What index entries can hold. */
+const RELATIVE_OFFSET_MAX = 0x7fff_ffff
+
+interface SegmentWrite {
+  readonly segment: Segment
+  readonly isNew: boolean
+  readonly chunks: Uint8Array[]
+  sizeBytes: number
+}
+
+interface PartitionPlan {
+  readonly partition: Partition
+  readonly segmentFirst: boolean
+  readonly segmentCount: number
+  readonly active: Segment
+  readonly activeBytes: number
+  readonly activeNext: Offset
+  readonly activeExisted: boolean
+  readonly writes: SegmentWrite[]
+}
+
+/** Where one flush puts its batches: planned, written, and undone as a whole if a write fails. */
+export class Placement {
+  readonly #host: PlacementHost
+  readonly #plans = new Map<Partition, PartitionPlan>()
+
+  constructor(host: PlacementHost) {
+    this.#host = host
+  }
+
+  /** Gives each part its segment and position. */
+  place(parts: readonly PlacedPart[]): void {
+    for (const part of parts) {
+      const plan = this.#planOf(part.partition)
+      let write = plan.writes.at(-1) as SegmentWrite
+      part.rolled = false
+      if (mustRoll(write, part)) {
+        write = { segment: part.partition.newSegment(part.first), isNew: true, chunks: [], sizeBytes: 0 }
+        plan.writes.push(write)
+        part.rolled = true
+      }
+      part.segment = write.segment
+      part.position = write.segment.sizeBytes + write.sizeBytes
+      part.segmentFirst = plan.segmentFirst
+      write.chunks.push(part.bytes)
+      write.sizeBytes += part.bytes.length
+    }
+  }
+
+  /** Writes the batches. They are in the page cache then; if the power fails, the journal decides what counts. */
+  write(): void {
+    for (const plan of this.#plans.values()) {
+      const { partition } = plan
+      for (const { segment, isNew, chunks, sizeBytes } of plan.writes) {
+        if (chunks.length === 0) continue
+        if (!segment.exists) {
+          this.#host.prepareFolder(partition)
+          segment.create()
+        }
+        if (isNew) partition.segments.push(segment)
+        segment.write(chunks, sizeBytes)
+        partition.placed = segment.next
+      }
+      // The entry that names these bytes counts only if the file can be found.
+      if (plan.segmentFirst) this.#host.syncNames(partition)
+    }
+  }
+
+  /** The journal has the entries. */
+  finish(segmentsToSync: Set<Segment>): void {
+    for (const { partition, segmentFirst, writes } of this.#plans.values()) {
+      partition.waitingBytes = 0
+      for (const { segment, chunks } of writes) {
+        if (segmentFirst && chunks.length > 0) segmentsToSync.add(segment)
+        if (segment === partition.active) continue
+        segment.seal()
+        this.#saveIndexes(segment)
+      }
+    }
+  }
+
+  /** Puts segments and offsets back. Throws if that is not possible: the log must be opened again then. */
+  undo(): void {
+    for (const plan of this.#plans.values()) {
+      const { partition } = plan
+      partition.segments.length = plan.segmentCount
+      partition.placed = plan.activeNext
+      partition.appended = plan.activeNext
+      partition.waitingBytes = 0
+      assert(
+        partition.end <= partition.placed,
+        () => `${partition.name}: what was acknowledged is not undone`,
+      )
+      if (plan.activeExisted) plan.active.truncate(plan.activeBytes, plan.activeNext)
+      else plan.active.reset()
+    }
+  }
+
+  #planOf(partition: Partition): PartitionPlan {
+    const known = this.#plans.get(partition)
+    if (known !== undefined) return known
+    const { active } = partition
+    const plan: PartitionPlan = {
+      partition,
+      segmentFirst: partition.waitingBytes >= this.#host.segmentFirstBytes,
+      segmentCount: partition.segments.length,
+      active,
+      activeBytes: active.sizeBytes,
+      activeNext: active.next,
+      activeExisted: active.exists,
+      writes: [{ segment: active, isNew: false, chunks: [], sizeBytes: 0 }],
+    }
+    this.#plans.set(partition, plan)
+    return plan
+  }
+
+  #saveIndexes(segment: Segment): void {
+    try {
+      segment.saveIndexes()
+    } catch (error) {
+      // They are made again from the segment; the append itself is safe.
+      this.#host.warn(`the indexes of ${segment.path} were not written: ${String(error)}`)
+    }
+  }
+}
+
+function mustRoll(write: SegmentWrite, part: PlacedPart): boolean {
+  const { segment } = write
+  const position = segment.sizeBytes + write.sizeBytes
+  if (position === 0) return false
+  return (
+    position + part.bytes.length > part.partition.topic.settings.segmentBytes ||
+    part.next - segment.base > RELATIVE_OFFSET_MAX
+  )
+}

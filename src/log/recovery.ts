@@ -1,0 +1,369 @@
+import type { Offset, TopicId } from '../base/brands.ts'
+import { crc32c } from '../base/crc32c.ts'
+import { MillraceError } from '../base/errors.ts'
+import type { Disk } from '../sys/disk.ts'
+import { type GroupPart, readGroup } from './group-entry.ts'
+import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
+import { type JournalContent, readJournal } from './journal-reader.ts'
+import type { TailCut } from './log.ts'
+import { partitionFolder, segmentPath, topicsFolder } from './log-paths.ts'
+import type { OpenFiles } from './open-files.ts'
+import {
+  PARTITION_RECORD_VERSION,
+  type PartitionRecord,
+  readCheckpoint,
+  readShape,
+  type SegmentRolled,
+  type StartMoved,
+  type TopicCreated,
+  type TopicRecord,
+} from './shape-entries.ts'
+
+export interface Recovered {
+  readonly topics: readonly TopicRecord[]
+  readonly nextNumber: number
+  readonly clean: boolean
+  readonly entriesReplayed: number
+  readonly tailsCut: readonly TailCut[]
+}
+
+interface MutableSegment {
+  readonly base: Offset
+  readonly path: string
+  sizeBytes: number
+  next: Offset
+  /** Written to or checked by the replay: to be synced. */
+  touched: boolean
+}
+
+interface MutablePartition {
+  readonly folder: string
+  readonly record: PartitionRecord
+  start: Offset
+  readonly segments: MutableSegment[]
+}
+
+interface MutableTopic {
+  readonly created: TopicCreated
+  readonly partitions: MutablePartition[]
+}
+
+/**
+ * Brings the segments to what the journal says, and gives the state of the log.
+ *
+ * From the last checkpoint on the entries are played in order: bytes that lie in the journal are written to their
+ * segments, bytes that went to the segments first are compared with their checksum. The first entry that does not hold
+ * ends the replay, if nobody was told of it; else it is damage. Then each segment is cut to what the entries cover.
+ * Only the end of a segment is read, never what the checkpoint covers.
+ *
+ * Doing all this again after a power cut in the middle gives the same: the journal is kept until a new checkpoint is
+ * durable, and a replay writes the same bytes to the same places.
+ */
+export class Recovery {
+  readonly #disk: Disk
+  readonly #files: OpenFiles
+  readonly #log: string
+  readonly #journal: JournalContent
+  readonly #topics = new Map<TopicId, MutableTopic>()
+  readonly #tailsCut: TailCut[] = []
+  /** Start offsets by folder as they will be in the end: segments below them may be gone already. */
+  readonly #finalStarts = new Map<string, Offset>()
+  #next: number
+  #replayed = 0
+
+  constructor(disk: Disk, files: OpenFiles, log: string) {
+    this.#disk = disk
+    this.#files = files
+    this.#log = log
+    this.#journal = readJournal(disk, log)
+    this.#next = this.#journal.next
+  }
+
+  run(): Recovered {
+    const checkpoint = readCheckpoint(this.#journal.checkpoint)
+    for (const topic of checkpoint.topics) this.#addTopic(topic, topic.partitions)
+    this.#foresee()
+    for (const entry of this.#journal.entries) {
+      if (!this.#play(entry)) break
+      this.#replayed += 1
+    }
+    const clean = checkpoint.clean && this.#journal.endsWithCheckpoint
+    for (const topic of this.#topics.values()) {
+      for (const partition of topic.partitions) this.#settle(partition)
+    }
+    if (!clean) this.#removeStrays()
+    return {
+      topics: [...this.#topics.values()].map((topic) => recordOf(topic, !clean)),
+      nextNumber: this.#next,
+      clean,
+      entriesReplayed: this.#replayed,
+      tailsCut: this.#tailsCut,
+    }
+  }
+
+  #addTopic(created: TopicCreated, partitions: readonly PartitionRecord[]): void {
+    this.#topics.set(created.id, {
+      created: { id: created.id, name: created.name, settings: created.settings },
+      partitions: partitions.map((record, index) => {
+        const folder = partitionFolder(this.#log, created.id, index)
+        const segments = record.segments.map(([base, sizeBytes, next]) => ({
+          base,
+          path: segmentPath(folder, base),
+          sizeBytes,
+          next,
+          touched: false,
+        }))
+        return { folder, record, start: record.start, segments }
+      }),
+    })
+  }
+
+  #foresee(): void {
+    for (const entry of this.#journal.entries) {
+      if (entry.type !== ENTRY_TYPE.startMoved) continue
+      const { topic, partition, start } = readShape<StartMoved>(entry)
+      const folder = partitionFolder(this.#log, topic, partition)
+      this.#finalStarts.set(folder, Math.max(start, this.#finalStarts.get(folder) ?? 0))
+    }
+  }
+
+  /** False: the entry does not hold, and nobody was told of it. */
+  #play(entry: JournalEntry): boolean {
+    switch (entry.type) {
+      case ENTRY_TYPE.topicCreated: {
+        const created = readShape<TopicCreated>(entry)
+        this.#addTopic(created, newPartitionRecords(created.settings.partitions))
+        return true
+      }
+      case ENTRY_TYPE.startMoved: {
+        const { topic, partition, start } = readShape<StartMoved>(entry)
+        const state = this.#partition(topic, partition, entry)
+        state.start = Math.max(state.start, start)
+        return true
+      }
+      case ENTRY_TYPE.segmentRolled: {
+        const { topic, partition, base } = readShape<SegmentRolled>(entry)
+        const { folder, segments } = this.#partition(topic, partition, entry)
+        segments.push({ base, path: segmentPath(folder, base), sizeBytes: 0, next: base, touched: false })
+        return true
+      }
+      default:
+        return this.#playGroup(entry)
+    }
+  }
+
+  #playGroup(entry: JournalEntry): boolean {
+    const parts = readGroup(entry.body, `${entry.file}:${entry.position}`)
+    const places = parts.map((part) => this.#placeOf(part, entry))
+    for (const [index, part] of parts.entries()) {
+      const { segment, gone } = places[index] as PartPlace
+      if (gone || part.bytes !== undefined) continue
+      const wrong = this.#wrongIn(segment, part)
+      if (wrong === undefined) continue
+      if (entry.number < this.#journal.durable) throw damaged(segment, part.position, wrong)
+      this.#stopAt(entry, `${segment.path}.log: ${wrong}`)
+      // What the group's earlier parts added is taken back: the group counts whole or not at all.
+      for (const place of places) {
+        place.segment.sizeBytes = Math.min(place.segment.sizeBytes, place.before.sizeBytes)
+        place.segment.next = Math.min(place.segment.next, place.before.next)
+      }
+      return false
+    }
+    for (const [index, part] of parts.entries()) {
+      const { segment, gone } = places[index] as PartPlace
+      if (gone) continue
+      if (part.bytes !== undefined) this.#write(segment, part.bytes, part.position)
+      segment.touched = true
+    }
+    return true
+  }
+
+  /** Checks that the part follows what is there, and adds it. */
+  #placeOf(part: GroupPart, entry: JournalEntry): PartPlace {
+    const partition = this.#partition(part.topic, part.partition, entry)
+    const segment = partition.segments.at(-1) as MutableSegment
+    if (segment.base !== part.segment || segment.sizeBytes !== part.position || segment.next !== part.first) {
+      throw new MillraceError(
+        'MILLRACE_CORRUPT',
+        `the journal entry at ${entry.file}:${entry.position} puts offset ${part.first} to ${part.segment}:${part.position} of ${partition.folder}, which ends with offset ${segment.next} at ${segment.base}:${segment.sizeBytes}`,
+      )
+    }
+    const before = { sizeBytes: segment.sizeBytes, next: segment.next }
+    const exists = this.#checkLength(segment)
+    segment.sizeBytes += part.sizeBytes
+    segment.next = part.next
+    const gone = !exists && part.next <= (this.#finalStarts.get(partition.folder) ?? 0)
+    return { segment, before, gone }
+  }
+
+  /** What the checkpoint covers must be there before anything is written behind it. */
+  #checkLength(segment: MutableSegment): boolean {
+    const sizeBytes = this.#disk.size(`${segment.path}.log`)
+    if (segment.touched || segment.sizeBytes === 0 || sizeBytes === undefined) return sizeBytes !== undefined
+    if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
+    return true
+  }
+
+  #wrongIn(segment: MutableSegment, part: GroupPart): string | undefined {
+    const path = `${segment.path}.log`
+    const sizeBytes = this.#disk.size(path)
+    const end = part.position + part.sizeBytes
+    if (sizeBytes === undefined || sizeBytes < end) return `it has ${sizeBytes ?? 0} bytes, expected ${end}`
+    const bytes = new Uint8Array(part.sizeBytes)
+    this.#files.use(path).read(bytes, part.position)
+    const crc = crc32c(bytes, 0, bytes.length)
+    return crc === part.crc ? undefined : `the bytes from ${part.position} to ${end} have another checksum`
+  }
+
+  #write(segment: MutableSegment, bytes: Uint8Array, position: number): void {
+    const path = `${segment.path}.log`
+    if (!this.#disk.exists(path)) {
+      if (position > 0) throw shortened(segment, 0)
+      this.#disk.makeFolder(path.slice(0, path.lastIndexOf('/')))
+      this.#files.create(path)
+    }
+    this.#files.use(path).write(bytes, position)
+  }
+
+  #stopAt(entry: JournalEntry, why: string): void {
+    this.#next = entry.number
+    this.#tailsCut.push({
+      file: entry.file,
+      from: entry.position,
+      to: entry.position + entry.body.length,
+      why,
+    })
+  }
+
+  /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
+  #settle(partition: MutablePartition): void {
+    const { segments } = partition
+    while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
+      this.#removeSegment((segments.shift() as MutableSegment).path)
+    }
+    let touched = false
+    for (const segment of segments) {
+      const path = `${segment.path}.log`
+      const sizeBytes = this.#disk.size(path) ?? 0
+      if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
+      if (sizeBytes > segment.sizeBytes) {
+        this.#files.use(path).truncate(segment.sizeBytes)
+        this.#tailsCut.push({
+          file: path,
+          from: segment.sizeBytes,
+          to: sizeBytes,
+          why: 'no durable journal entry covers these bytes',
+        })
+      }
+      if (segment.touched || sizeBytes > segment.sizeBytes) {
+        this.#files.use(path).syncNow()
+        touched = true
+      }
+    }
+    if (!touched) return
+    this.#disk.syncFolder(partition.folder)
+    this.#disk.syncFolder(topicsFolder(this.#log))
+  }
+
+  /** Files that no entry knows: their creation was on the platter, the entry that names them was not. */
+  #removeStrays(): void {
+    const known = new Map<string, MutablePartition>()
+    for (const topic of this.#topics.values()) {
+      for (const partition of topic.partitions) known.set(partition.folder, partition)
+    }
+    for (const name of this.#disk.list(topicsFolder(this.#log))) {
+      const folder = `${topicsFolder(this.#log)}/${name}`
+      const bases = new Set((known.get(folder)?.segments ?? []).map((segment) => segment.path))
+      for (const file of this.#disk.list(folder)) {
+        const path = `${folder}/${file}`
+        const dot = path.lastIndexOf('.')
+        if (bases.has(path.slice(0, dot))) continue
+        this.#reportStray(path)
+        this.#files.forget(path)
+        this.#disk.remove(path)
+      }
+      if (!known.has(folder)) this.#disk.remove(folder)
+    }
+  }
+
+  #reportStray(path: string): void {
+    const sizeBytes = this.#disk.size(path) ?? 0
+    if (!path.endsWith('.log') || sizeBytes === 0) return
+    this.#tailsCut.push({
+      file: path,
+      from: 0,
+      to: sizeBytes,
+      why: 'no durable journal entry knows this segment',
+    })
+  }
+
+  #removeSegment(path: string): void {
+    for (const suffix of ['.log', '.index', '.timeindex']) {
+      this.#files.forget(path + suffix)
+      this.#disk.remove(path + suffix)
+    }
+  }
+
+  #partition(topic: TopicId, index: number, entry: JournalEntry): MutablePartition {
+    const partition = this.#topics.get(topic)?.partitions[index]
+    if (partition !== undefined) return partition
+    throw new MillraceError(
+      'MILLRACE_CORRUPT',
+      `the journal entry at ${entry.file}:${entry.position} names partition ${index} of topic ${topic}, which was never created`,
+    )
+  }
+}
+
+interface PartPlace {
+  readonly segment: MutableSegment
+  readonly before: { readonly sizeBytes: number; readonly next: Offset }
+  /** Its segment was removed already, because the start moved beyond it later. */
+  readonly gone: boolean
+}
+
+export function newPartitionRecords(partitions: number): PartitionRecord[] {
+  return Array.from({ length: partitions }, () => ({
+    version: PARTITION_RECORD_VERSION,
+    start: 0,
+    epochs: [[0, 0]] as const,
+    open: true,
+    keyRange: null,
+    removedTombstone: null,
+    segments: [[0, 0, 0]] as const,
+  }))
+}
+
+function recordOf({ created, partitions }: MutableTopic, unclean: boolean): TopicRecord {
+  // What the operating system had acknowledged may be gone without a trace: readers are told by a new epoch.
+  const raised = unclean && created.settings.durability === 'os'
+  return {
+    ...created,
+    partitions: partitions.map(({ record, start, segments }) => {
+      const last = segments.at(-1) as MutableSegment
+      const epochs = [...record.epochs]
+      const current = epochs.at(-1) as readonly [number, Offset]
+      if (raised) {
+        // An epoch without records is replaced, so that restarts alone do not make the list longer.
+        if (current[1] === last.next) epochs.pop()
+        epochs.push([current[0] + 1, last.next])
+      }
+      return {
+        ...record,
+        start,
+        epochs,
+        segments: segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+      }
+    }),
+  }
+}
+
+function shortened(segment: MutableSegment, sizeBytes: number): MillraceError {
+  return damaged(segment, sizeBytes, `the file ends, but ${segment.sizeBytes} bytes of it were durable`)
+}
+
+function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CORRUPT',
+    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy`,
+  )
+}

@@ -1,0 +1,311 @@
+import { assert } from '../base/assert.ts'
+import type { Offset } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+import {
+  BATCH_HEADER_BYTES,
+  BATCH_MAGIC,
+  batchBaseOffset,
+  batchLastOffset,
+  batchMaxTimestamp,
+  batchSizeBytes,
+} from '../record/batch-header.ts'
+import type { OpenFiles } from './open-files.ts'
+import { SegmentIndex } from './segment-index.ts'
+
+/** How much is read at once when the heads of many batches are looked at. */
+const SCAN_BYTES = 64 * 1024
+
+export interface BatchPlace {
+  readonly position: number
+  readonly sizeBytes: number
+  readonly first: Offset
+  readonly last: Offset
+  readonly maxTimestamp: number
+}
+
+/**
+ * One segment of a partition: a file of record batches, and its two indexes.
+ *
+ * State: `sizeBytes` and `next` are what was written (perhaps not durable); `syncedBytes` is the part that is known to
+ * be on the platter. The index is loaded at the first use: files of a crash may hold anything, so what they say is
+ * checked, and made again from the batches where it does not hold.
+ */
+export class Segment {
+  readonly base: Offset
+  /** Without suffix. */
+  readonly path: string
+  sizeBytes: number
+  next: Offset
+  syncedBytes: number
+  /** The file is there. */
+  exists: boolean
+  removed = false
+  readonly #files: OpenFiles
+  #index: SegmentIndex | undefined
+  /** Entries of both indexes that are in their files. */
+  #savedOffsets = -1
+  #savedTimes = -1
+  #sealed = false
+
+  constructor(files: OpenFiles, path: string, base: Offset, sizeBytes = 0, next = base) {
+    this.#files = files
+    this.path = path
+    this.base = base
+    this.sizeBytes = sizeBytes
+    this.next = next
+    this.syncedBytes = sizeBytes
+    this.exists = sizeBytes > 0
+  }
+
+  get file(): string {
+    return `${this.path}.log`
+  }
+
+  /** Makes the empty file. Its folder is not synced. */
+  create(): void {
+    assert(this.sizeBytes === 0, () => `${this.file} is made empty, not with ${this.sizeBytes} bytes`)
+    this.#files.create(this.file)
+    this.exists = true
+    this.#index = new SegmentIndex(this.base)
+    this.#savedOffsets = -1
+    this.#savedTimes = -1
+  }
+
+  /** Writes behind what is there. If it throws, nothing is taken note of. */
+  write(chunks: readonly Uint8Array[], sizeBytes: number): void {
+    const file = this.#files.use(this.file)
+    if (chunks.length === 1) file.write(chunks[0] as Uint8Array, this.sizeBytes)
+    else file.writeAll(chunks, this.sizeBytes)
+    const index = this.index()
+    let position = this.sizeBytes
+    for (const chunk of chunks) {
+      for (let at = 0; at < chunk.length; ) {
+        const batchBytes = batchSizeBytes(chunk, at)
+        index.add(position, batchBytes, batchLastOffset(chunk, at), batchMaxTimestamp(chunk, at))
+        this.next = batchLastOffset(chunk, at) + 1
+        position += batchBytes
+        at += batchBytes
+      }
+    }
+    this.sizeBytes += sizeBytes
+    assert(
+      position === this.sizeBytes,
+      () => `${this.file}: batches end at ${position}, not ${this.sizeBytes}`,
+    )
+  }
+
+  /** Puts the segment back to an earlier state; the index is made again at its next use. */
+  truncate(sizeBytes: number, next: Offset): void {
+    this.#files.use(this.file).truncate(sizeBytes)
+    this.sizeBytes = sizeBytes
+    this.next = next
+    this.syncedBytes = Math.min(this.syncedBytes, sizeBytes)
+    this.#index = undefined
+    this.#savedOffsets = -1
+    this.#savedTimes = -1
+  }
+
+  /** The file that `create` made does not count: the write after it failed. */
+  reset(): void {
+    this.#files.forget(this.file)
+    this.exists = false
+    this.sizeBytes = 0
+    this.next = this.base
+    this.#index = undefined
+  }
+
+  /** Closes and removes the files. Nothing is written or synced any more. */
+  remove(remove: (path: string) => void): void {
+    this.removed = true
+    for (const suffix of ['.log', '.index', '.timeindex']) {
+      this.#files.forget(this.path + suffix)
+      remove(this.path + suffix)
+    }
+  }
+
+  sync(done: (error: Error | undefined) => void): void {
+    if (this.removed) {
+      done(undefined)
+      return
+    }
+    const sizeBytes = this.sizeBytes
+    this.#files.use(this.file).sync((error) => {
+      if (error === undefined) this.syncedBytes = Math.max(this.syncedBytes, sizeBytes)
+      done(error)
+    })
+  }
+
+  /** Reads into `target`; everything asked for must be there. */
+  read(target: Uint8Array, position: number): void {
+    const count = this.#files.use(this.file).read(target, position)
+    if (count < target.length) {
+      throw this.damage(position + count, `the file ends, but ${this.sizeBytes} bytes were written to it`)
+    }
+  }
+
+  /**
+   * The batches from `position` to `end`, by their heads: each one checked to follow the one before. Stops when
+   * `visit` returns true.
+   */
+  scan(position: number, end: number, visit: (batch: BatchPlace) => boolean): void {
+    let at = position
+    let buffer: Uint8Array = new Uint8Array(0)
+    let bufferAt = position
+    let expected = position === 0 ? this.base : -1
+    while (at < end) {
+      if (at + BATCH_HEADER_BYTES > bufferAt + buffer.length) {
+        if (end - at < BATCH_HEADER_BYTES) throw this.damage(at, 'a batch is cut off')
+        buffer = new Uint8Array(Math.min(SCAN_BYTES, end - at))
+        bufferAt = at
+        this.read(buffer, at)
+      }
+      const batch = this.head(buffer, at - bufferAt, at, end, expected)
+      if (visit(batch)) return
+      expected = batch.last + 1
+      at += batch.sizeBytes
+    }
+  }
+
+  /** The head at `at` of `bytes`, which is at `position` of the file; checked. `expected` -1: any base offset. */
+  head(bytes: Uint8Array, at: number, position: number, end: number, expected: Offset): BatchPlace {
+    const magic = bytes[at + 16] as number
+    if (magic !== BATCH_MAGIC) throw this.damage(position, `magic is ${magic}, expected ${BATCH_MAGIC}`)
+    const sizeBytes = batchSizeBytes(bytes, at)
+    if (sizeBytes < BATCH_HEADER_BYTES || position + sizeBytes > end) {
+      throw this.damage(position, `a batch says that it has ${sizeBytes} bytes; ${end - position} are left`)
+    }
+    let first: Offset
+    let last: Offset
+    let maxTimestamp: number
+    try {
+      first = batchBaseOffset(bytes, at)
+      last = batchLastOffset(bytes, at)
+      maxTimestamp = batchMaxTimestamp(bytes, at)
+    } catch {
+      throw this.damage(position, 'a number in the batch head is out of range')
+    }
+    if (expected >= 0 && first !== expected)
+      throw this.damage(position, `the base offset is ${first}, expected ${expected}`)
+    if (last < first || first < this.base || last >= this.next) {
+      throw this.damage(
+        position,
+        `offsets ${first} to ${last} do not belong between ${this.base} and ${this.next}`,
+      )
+    }
+    return { position, sizeBytes, first, last, maxTimestamp }
+  }
+
+  damage(position: number, what: string): MillraceError {
+    return new MillraceError(
+      'MILLRACE_CORRUPT',
+      `the log segment is damaged at ${this.file}:${position}: ${what}; restore the file from a copy, or read from a later offset`,
+    )
+  }
+
+  /** The index, loaded or made if need be. */
+  index(): SegmentIndex {
+    if (this.#index === undefined) this.#index = this.#loadIndex()
+    return this.#index
+  }
+
+  get indexLoaded(): boolean {
+    return this.#index !== undefined
+  }
+
+  /** Drops the index from memory; it can be loaded again. For segments that are only read. */
+  forgetIndex(): void {
+    this.#index = undefined
+  }
+
+  /** What the files say was found wrong: makes the index from the batches, and later the files from it. */
+  rebuildIndex(): SegmentIndex {
+    const index = new SegmentIndex(this.base)
+    this.#addBatches(index, 0)
+    if (this.#sealed) index.seal()
+    this.#savedOffsets = -1
+    this.#savedTimes = -1
+    this.#index = index
+    return index
+  }
+
+  /** No batch comes any more. The indexes get their last entry at the next `saveIndexes`. */
+  seal(): void {
+    this.#sealed = true
+    this.#index?.seal()
+  }
+
+  /** Appends to the index files what they lack. They are not synced: they can be made again. */
+  saveIndexes(): void {
+    const index = this.#index
+    if (index === undefined) return
+    if (this.#savedOffsets !== index.offsetCount) {
+      this.#save('.index', index.offsetBytes(Math.max(0, this.#savedOffsets)), this.#savedOffsets * 8)
+      this.#savedOffsets = index.offsetCount
+    }
+    if (this.#savedTimes !== index.timeCount) {
+      this.#save('.timeindex', index.timeBytes(Math.max(0, this.#savedTimes)), this.#savedTimes * 12)
+      this.#savedTimes = index.timeCount
+    }
+  }
+
+  /** @param position negative: the file is made anew. */
+  #save(suffix: string, bytes: Uint8Array, position: number): void {
+    const path = this.path + suffix
+    const file = position < 0 ? this.#files.create(path) : this.#files.use(path)
+    if (bytes.length > 0) file.write(bytes, Math.max(0, position))
+  }
+
+  #loadIndex(): SegmentIndex {
+    if (this.sizeBytes === 0) return new SegmentIndex(this.base)
+    const offsets = this.#readWhole('.index')
+    const times = this.#readWhole('.timeindex')
+    if (offsets === undefined || times === undefined) return this.rebuildIndex()
+    const index = new SegmentIndex(this.base)
+    const from = index.load(offsets, times, this.sizeBytes)
+    if (!this.#resume(index, from)) return this.rebuildIndex()
+    // What the files hold beyond what was taken is written over.
+    this.#savedOffsets = index.offsetCount * 8 === offsets.length ? index.offsetCount : -1
+    const timesLoaded = index.timeCount
+    this.#addBatches(index, from, from > 0)
+    if (this.#sealed) index.seal()
+    this.#savedTimes = timesLoaded * 12 === times.length ? timesLoaded : -1
+    return index
+  }
+
+  /** Whether the index's last entry is true; its batch counts as noted. */
+  #resume(index: SegmentIndex, from: number): boolean {
+    if (from === 0) return true
+    try {
+      let holds = false
+      this.scan(from, this.sizeBytes, (batch) => {
+        holds = index.resume(batch.sizeBytes, batch.last, batch.maxTimestamp)
+        return true
+      })
+      return holds
+    } catch {
+      // No batch begins where the entry points to. If the segment itself is damaged there, the rebuild says so.
+      return false
+    }
+  }
+
+  #addBatches(index: SegmentIndex, from: number, skipFirst = false): void {
+    let skip = skipFirst
+    this.scan(from, this.sizeBytes, (batch) => {
+      if (!skip) index.add(batch.position, batch.sizeBytes, batch.last, batch.maxTimestamp)
+      skip = false
+      return false
+    })
+  }
+
+  #readWhole(suffix: string): Uint8Array | undefined {
+    try {
+      const file = this.#files.use(this.path + suffix)
+      const bytes = new Uint8Array(file.size())
+      file.read(bytes, 0)
+      return bytes
+    } catch (error) {
+      if (error instanceof MillraceError && error.code === 'MILLRACE_FILE') return undefined
+      throw error
+    }
+  }
+}

@@ -1,0 +1,93 @@
+import type { LeaderEpoch, Offset, PartitionId, TopicId } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+import type { JournalEntry } from './journal-entry.ts'
+import type { LogTopicSettings } from './log.ts'
+
+/*
+ * The bodies of the journal's rare entries: JSON, because they grow new fields and are read by people in need.
+ * Their version is the entry's.
+ */
+
+export interface TopicCreated {
+  readonly id: TopicId
+  readonly name: string
+  readonly settings: Required<LogTopicSettings>
+}
+
+export interface StartMoved {
+  readonly topic: TopicId
+  readonly partition: PartitionId
+  readonly start: Offset
+}
+
+export interface SegmentRolled {
+  readonly topic: TopicId
+  readonly partition: PartitionId
+  /** Base offset of the new segment. */
+  readonly base: Offset
+}
+
+/**
+ * Everything that is not in the segments, up to some entry number. A journal file's checkpoint covers all entries
+ * below the file's first one; what it says about segments is synced.
+ */
+export interface Checkpoint {
+  /** Written by `close`: nothing came after it, and no segment needs a look. */
+  readonly clean: boolean
+  readonly topics: readonly TopicRecord[]
+}
+
+export interface TopicRecord extends TopicCreated {
+  readonly partitions: readonly PartitionRecord[]
+}
+
+/** The metadata of a partition. Fields of later versions are refused by `version`. */
+export interface PartitionRecord {
+  readonly version: number
+  readonly start: Offset
+  /** Ascending; the last one is the current epoch. */
+  readonly epochs: readonly (readonly [epoch: LeaderEpoch, start: Offset])[]
+  /** False: it takes no appends any more (it was split or merged). */
+  readonly open: boolean
+  /** The hashes of keys that belong here, both ends included; null: by the number of partitions. */
+  readonly keyRange: readonly [from: number, to: number] | null
+  /** The highest offset of a tombstone that compaction removed. */
+  readonly removedTombstone: Offset | null
+  readonly segments: readonly (readonly [base: Offset, sizeBytes: number, next: Offset])[]
+}
+
+export const PARTITION_RECORD_VERSION = 1
+
+export function writeShape(
+  shape: TopicCreated | StartMoved | SegmentRolled | Checkpoint | unknown,
+): Uint8Array {
+  return Buffer.from(JSON.stringify(shape), 'utf8')
+}
+
+/** The checksum held, so the bytes are what a writer of this version wrote. */
+export function readShape<Shape>(entry: JournalEntry): Shape {
+  try {
+    return JSON.parse(Buffer.from(entry.body).toString('utf8')) as Shape
+  } catch (cause) {
+    throw new MillraceError(
+      'MILLRACE_CORRUPT',
+      `the journal entry at ${entry.file}:${entry.position} is no JSON`,
+      { cause },
+    )
+  }
+}
+
+export function readCheckpoint(entry: JournalEntry): Checkpoint {
+  const checkpoint = readShape<Checkpoint>(entry)
+  for (const topic of checkpoint.topics) {
+    for (const partition of topic.partitions) {
+      if (partition.version > PARTITION_RECORD_VERSION) {
+        throw new MillraceError(
+          'MILLRACE_NEWER_FORMAT',
+          `partition records of topic ${topic.name} in ${entry.file} have version ${partition.version}; this program knows up to ${PARTITION_RECORD_VERSION}: use a newer one`,
+        )
+      }
+    }
+  }
+  return checkpoint
+}
