@@ -14,11 +14,14 @@ import type { aggregates, aggregatesRows } from './markers.ts'
  * An aggregate of values `V` with a result `R`: what `count()`, `sum(...)` and the like return. Over rows of a table
  * a group can become empty again; what it has then is in `E`.
  */
-export interface Aggregation<in V, out R, out E = R> extends RowAggregation<V, E> {
+export interface Aggregation<in V, out R, out E = R> extends ValueAggregation<V, R>, RowAggregation<V, E> {}
+
+/** An aggregate over values that only come. */
+export interface ValueAggregation<in V, out R> {
   readonly [aggregates]: (value: V) => R
 }
 
-/** The same aggregate over rows that can be taken out again. */
+/** An aggregate over rows that can be taken out again. */
 export interface RowAggregation<in V, out E> {
   readonly [aggregatesRows]: (row: V) => E
 }

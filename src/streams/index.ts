@@ -20,6 +20,7 @@ export {
   type RowAggregation,
   sum,
   top,
+  type ValueAggregation,
 } from './aggregates.ts'
 export { type App, app, type Leaves } from './app.ts'
 export type { Left, Passed } from './branches.ts'
@@ -27,6 +28,7 @@ export type { Keyed, Records, Rows } from './keyed.ts'
 export { deadLetter, skip, stop } from './on-error.ts'
 export {
   type Configurable,
+  type DurationSchema,
   duration,
   type OptionSchemas,
   type Options,

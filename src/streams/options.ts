@@ -66,6 +66,9 @@ export function isConfigurable(value: unknown): value is Configurable {
   return typeof value === 'function' && 'options' in value && 'fromText' in value
 }
 
+/** What {@link duration} returns. A name of its own, so that declarations of pipelines need no other package. */
+export interface DurationSchema<In> extends StandardSchemaV1<In, DurationMs> {}
+
 /**
  * A duration as an option: a Standard Schema that takes what {@link Duration} is, and gives milliseconds.
  *
@@ -73,9 +76,9 @@ export function isConfigurable(value: unknown): value is Configurable {
  * @example
  * withOptions({ size: duration('1h') }, ({ size }) => app('pages', { top: view(perPage(tumbling(size)).final()) }))
  */
-export function duration(): StandardSchemaV1<Duration, DurationMs>
-export function duration(fallback: Duration): StandardSchemaV1<Duration | undefined, DurationMs>
-export function duration(fallback?: Duration): StandardSchemaV1<Duration | undefined, DurationMs> {
+export function duration(): DurationSchema<Duration>
+export function duration(fallback: Duration): DurationSchema<Duration | undefined>
+export function duration(fallback?: Duration): DurationSchema<Duration | undefined> {
   const fallbackMs = fallback === undefined ? undefined : ms(fallback)
   return Object.freeze({
     '~standard': Object.freeze({

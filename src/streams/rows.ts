@@ -1,8 +1,8 @@
 import type { KeyPart } from '../record/key-codec.ts'
-import type { Aggregation, RowAggregation } from './aggregates.ts'
+import type { RowAggregation, ValueAggregation } from './aggregates.ts'
 
 /** Aggregates of values `V` by the names of their fields; `R` is the row without its key, and is inferred. */
-export type AggregatesFor<V, R> = { readonly [N in keyof R]: Aggregation<V, R[N]> }
+export type AggregatesFor<V, R> = { readonly [N in keyof R]: ValueAggregation<V, R[N]> }
 
 /** The same for rows of a table, which can be taken out again. */
 export type RowAggregatesFor<V, R> = { readonly [N in keyof R]: RowAggregation<V, R[N]> }

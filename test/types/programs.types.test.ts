@@ -2,11 +2,14 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { compileFiles, root } from './compiler.ts'
+import { compile, compileFiles, root } from './compiler.ts'
 
 const examples = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })
   .filter((name) => name.endsWith('.ts'))
   .map((name) => `examples/${name}`)
+
+/** Below the folder of the compiler's project: nothing may be written beside the sources. */
+const EMIT = { noEmit: false, declaration: true, emitDeclarationOnly: true, outDir: 'out', rootDir: '/' }
 
 describe('the examples', () => {
   test('there are some', () => {
@@ -15,16 +18,13 @@ describe('the examples', () => {
 
   test('compile without a type argument or a cast, and can be emitted with declarations', () => {
     const { diagnostics, declarations } = compileFiles(examples, {
-      noEmit: false,
-      declaration: true,
-      emitDeclarationOnly: true,
-      outDir: 'out',
-      rootDir: root,
-      allowImportingTsExtensions: true,
+      ...EMIT,
       rewriteRelativeImportExtensions: true,
     })
     expect(diagnostics.filter(({ file }) => file.includes('examples/'))).toEqual([])
     expect([...declarations.keys()].some((name) => name.endsWith('examples/trending.d.ts'))).toBe(true)
+    const own = [...declarations].filter(([name]) => name.includes('examples/'))
+    expect(importedBy(own.map(([, text]) => text))).toEqual(['millrace'])
   })
 
   test.each(examples)('%s needs no type argument at a millrace function and no cast', (file) => {
@@ -50,3 +50,69 @@ describe('the examples', () => {
     ).toEqual([])
   })
 })
+
+describe('whatever a pipeline file exports', () => {
+  // A name that inference prints and the package does not export would be an error (TS2742, TS4023) or a path into it.
+  test('can be named in its declarations', () => {
+    const { diagnostics, declarations } = compile({ 'program.ts': EVERY_STEP }, EMIT)
+    expect(diagnostics).toEqual([])
+    const texts = [...declarations].filter(([name]) => name.endsWith('program.d.ts')).map(([, text]) => text)
+    expect(texts.length).toBe(1)
+    expect(importedBy(texts)).toEqual(['millrace'])
+    expect(texts.join()).not.toMatch(/\bany\b/)
+  })
+})
+
+/** The modules that declarations name by themselves. */
+function importedBy(declarations: readonly string[]): readonly string[] {
+  const found = declarations.flatMap((text) =>
+    [...text.matchAll(/import\("([^"]*)"\)/g)].map(([, name]) => name ?? ''),
+  )
+  return [...new Set(found)].sort()
+}
+
+const EVERY_STEP = `
+import { app, average, bytes, collect, connector, count, custom, deadLetter, duration, hopping, json, max, min, ms, session, skip,
+  stop, stream, sum, text, top, topic, tumbling, view, withOptions } from 'millrace'
+import { z } from 'zod'
+export const clickTopic = topic('clicks', { value: z.object({ user: z.string(), at: z.number() }) })
+export const rawTopic = topic('raw', { key: text(), value: bytes() })
+export const anyJson = topic('any-json', { value: json() })
+export const pairs = topic('pairs', { key: z.tuple([z.string(), z.number()]), value: text(), partitions: 3 })
+export const clicks = stream(clickTopic)
+export const raw = stream(rawTopic)
+export const pairStream = stream(pairs)
+export const unknowns = stream(anyJson)
+export const filtered = clicks.filter((click) => click.at > 0)
+export const mapped = clicks.map((click) => click.user)
+export const flat = clicks.flatMap((click) => [click.at])
+export const tapped = clicks.tap((click) => click.at)
+export const merged = clicks.merge(mapped, flat)
+export const branched = merged.branch({ texts: (one) => typeof one === 'string', numbers: (one) => typeof one === 'number' })
+export const keyed = clicks.keyBy((click) => [click.user, click.at])
+export const caught = keyed.onError(deadLetter('failed')).map((click) => click.at).onError(skip('why')).onError(stop())
+export const counted = keyed.count('counted')
+export const reduced = keyed.reduce('reduced', (left) => left)
+export const spread = custom({ name: 'spread', create: () => 0, add: (sum, click: { at: number }) => sum + click.at, merge: (a, b) => a + b, result: (sum) => sum })
+export const aggregated = clicks.keyBy((click) => click.user).aggregate('aggregated', { all: collect(), spread, low: min((click) => click.at) })
+export const windowed = keyed.window('windowed', hopping({ size: '1h', every: '5m' }), { allowedLateness: '1m' })
+export const sessions = keyed.window('sessions', session('30m')).count()
+export const rows = windowed.aggregate({ views: count(), mean: average((click) => click.at) })
+export const reducedRows = keyed.window('tumbling', tumbling(ms('5m'))).reduce((left) => left)
+export const final = rows.final()
+export const updates = rows.updates()
+export const late = rows.late()
+export const regrouped = rows.groupBy('regrouped', (row) => row.views)
+export const topRows = regrouped.aggregate({ best: top(3, (row) => row.views) })
+export const sessionUpdates = sessions.updates()
+export const table = stream(rawTopic).toTable('table')
+export const grouped = aggregated.groupBy('grouped', (row) => row.low)
+export const perLow = grouped.aggregate({ most: max((row) => row.spread), total: sum((row) => row.low) })
+export const joined = raw.join(table, (left, right) => [left, right])
+export const leftJoined = raw.leftJoin(table, (left, right) => ({ left, right }))
+export const file = connector<string, { size: number }>({})
+export const output = clicks.map((click) => ({ size: click.at })).to(file)
+export const shown = view(updates)
+export const program = app('program', { output, shown })
+export default withOptions({ size: duration('1h'), gap: duration() }, ({ size, gap }) => app('program', { sizes: view(counted), size: view(perLow) }))
+`
