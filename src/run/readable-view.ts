@@ -12,8 +12,8 @@ export function readableView(registry: ViewRegistry, name: string): ReadableView
   return {
     get: async (key) => view.get(key),
     list: async (range = {}) => view.list(range),
-    async *entries() {
-      yield* view.entries()
+    async *entries(range = {}) {
+      yield* view.entries(range)
     },
     caughtUp: async (position, options = {}) => {
       const { timeout } = options

@@ -150,6 +150,11 @@ export async function run<A extends App, const P extends string>(
     },
     onCommit: (listener) => loop.engine.onCommit(listener),
   })
+  // Whoever waits for a change or a position hears that the app ended, and why.
+  void loop.settled.then(
+    () => registry.close(),
+    (failure: Error) => registry.close(failure),
+  )
   const log = new OpenLog(sys, broker)
   const parts: Parts = { sys, place, broker, log, registry, loop, http: undefined, closing: undefined }
   try {
