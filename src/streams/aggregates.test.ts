@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Aggregate } from '../flow/graph/aggregate.ts'
 import { average, collect, count, countDistinct, custom, max, min, sum, top } from './aggregates.ts'
 
-type Run = Aggregate<unknown, unknown, unknown>
+type Run = Aggregate<unknown>
 const trades = [3, 1, 2, 3].map((price, index) => ({ price, id: `t${index}` }))
 type Trade = (typeof trades)[number]
 

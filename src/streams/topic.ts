@@ -23,8 +23,7 @@ export interface Topic<K, Out, In> extends Source<K, Out>, Destination<Destinati
 export type DestinationKey<K> = [K] extends [null] ? unknown : K
 
 /** How values are written: `text()`, `bytes()`, `json()`, or a Standard Schema (zod, valibot, arktype), which is JSON. */
-// biome-ignore lint: `any` is the only argument that every serde fits; the types are taken out by ReadOf and WrittenOf.
-export type Format = Serde<any, any> | StandardSchemaV1
+export type Format = Serde<unknown, never> | StandardSchemaV1
 
 /** What a reader gets of a format. */
 export type ReadOf<F> = F extends StandardSchemaV1
@@ -110,7 +109,7 @@ export function topicSpecOf<K, Out, In>(value: Topic<K, Out, In>): TopicSpec {
 }
 
 function valueSerdeOf(format: Format, name: string): Serde<unknown> {
-  if (isSchema(format)) return json(format) as Serde<unknown>
+  if (isSchema(format)) return json(format)
   if (isSerde(format)) return format
   throw invalid(`the topic ${name} needs a \`value\`: text(), bytes(), json() or a schema`)
 }
