@@ -95,8 +95,12 @@ export function topic(name: string, options: TopicOptions<Format> & { readonly k
   return carry({ name }, { topic: spec })
 }
 
-/** The key of a format; a schema whose output is none gives `never`, which no value fits. */
-export type KeyOf<F> = ReadOf<F> extends Key ? ReadOf<F> : never
+/**
+ * The key of a format, a tuple as the readonly one that `keyBy` gives. A schema whose output is no key gives `never`,
+ * which no value fits.
+ */
+export type KeyOf<F> =
+  ReadOf<F> extends Key ? (ReadOf<F> extends readonly unknown[] ? Readonly<ReadOf<F>> : ReadOf<F>) : never
 
 /** What the engine and the clients know of a topic. */
 export function topicSpecOf<K, Out, In>(value: Topic<K, Out, In>): TopicSpec {

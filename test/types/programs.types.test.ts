@@ -53,13 +53,14 @@ describe('the examples', () => {
 
 describe('whatever a pipeline file exports', () => {
   // A name that inference prints and the package does not export would be an error (TS2742, TS4023) or a path into it.
-  test('can be named in its declarations', () => {
+  test('can be named in its declarations, and has the types of every-step.txt', async () => {
     const { diagnostics, declarations } = compile({ 'program.ts': EVERY_STEP }, EMIT)
     expect(diagnostics).toEqual([])
     const texts = [...declarations].filter(([name]) => name.endsWith('program.d.ts')).map(([, text]) => text)
     expect(texts.length).toBe(1)
     expect(importedBy(texts)).toEqual(['millrace'])
     expect(texts.join()).not.toMatch(/\bany\b/)
+    await expect(texts[0]).toMatchFileSnapshot('every-step.txt')
   })
 })
 
@@ -74,6 +75,7 @@ function importedBy(declarations: readonly string[]): readonly string[] {
 const EVERY_STEP = `
 import { app, average, bytes, collect, connector, count, custom, deadLetter, duration, hopping, json, max, min, ms, session, skip,
   stop, stream, sum, text, top, topic, tumbling, view, withOptions } from 'millrace'
+import type { Key, KeyedStream, Stream } from 'millrace'
 import { z } from 'zod'
 export const clickTopic = topic('clicks', { value: z.object({ user: z.string(), at: z.number() }) })
 export const rawTopic = topic('raw', { key: text(), value: bytes() })
@@ -110,8 +112,18 @@ export const grouped = aggregated.groupBy('grouped', (row) => row.low)
 export const perLow = grouped.aggregate({ most: max((row) => row.spread), total: sum((row) => row.low) })
 export const joined = raw.join(table, (left, right) => [left, right])
 export const leftJoined = raw.leftJoin(table, (left, right) => ({ left, right }))
+export const rates = stream(topic('rates', { key: z.enum(['EUR', 'USD']), value: z.object({ rate: z.number() }) })).toTable('rates')
+export const mixedKeys = raw.join(rates, (left, right) => right.rate)
+export const mixedMerge = raw.merge(clicks.keyBy((click) => (click.at > 0 ? 'new' : 'old')))
+export const stamped = stamp(clicks)
+export function stamp<T extends object>(rows: Stream<T>) { return rows.map((row) => ({ ...row, seen: true })) }
+export function perKey<K extends Key, V>(rows: KeyedStream<K, V>, name: string) { return view(rows.count(name)) }
+export const generic = perKey(keyed, 'per-key')
+export const transformed = topic('transformed', { value: z.object({ at: z.string().transform(Number), size: z.number().default(0) }) })
+export const times = stream(transformed, { eventTime: (one) => one.at }).map((one) => ({ at: String(one.at) })).to(transformed)
 export const file = connector<string, { size: number }>({})
 export const output = clicks.map((click) => ({ size: click.at })).to(file)
+export const tupleKeys = keyed.map((click) => click.user).to(pairs)
 export const shown = view(updates)
 export const program = app('program', { output, shown })
 export default withOptions({ size: duration('1h'), gap: duration() }, ({ size, gap }) => app('program', { sizes: view(counted), size: view(perLow) }))
