@@ -29,6 +29,7 @@ export class MemoryStore<V> implements KeyedStore<V> {
   #drops = new Set<Namespace>()
   #size = 0
   #changes = 0
+  #commits = 0
   #lastSpace: Space | undefined
   #lastNamespace: Namespace | undefined
   /** Undefined: nothing is known of `#lastEntry`. */
@@ -49,6 +50,11 @@ export class MemoryStore<V> implements KeyedStore<V> {
   /** At most so many changes the next commit will write. A budget: entries put and deleted again are counted too. */
   get changes(): number {
     return this.#changes
+  }
+
+  /** How often changes were taken. */
+  get commits(): number {
+    return this.#commits
   }
 
   get(namespace: Namespace, key: StoreKey): V | undefined {
@@ -216,6 +222,7 @@ export class MemoryStore<V> implements KeyedStore<V> {
     this.#drops.clear()
     this.#dirtySpaces = []
     this.#changes = 0
+    this.#commits += 1
     this.#forget()
     return count
   }
