@@ -14,6 +14,7 @@ import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
 import { type App, planOf } from '../streams/app.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
 import type { DriverViewsOf } from '../streams/view-types.ts'
+import type { RowRange } from '../views/materialized-view.ts'
 import { ViewRegistry } from '../views/view-registry.ts'
 
 /** What may be said of a record that a driver sends. The key must be given where the topic has one. */
@@ -80,7 +81,7 @@ export class Driver<A extends App = App> {
     const { registry } = this.#life
     const views = registry.names.map((name) => {
       const view = registry.view(name)
-      const entries = (): (readonly [unknown, unknown])[] => [...view.entries()]
+      const entries = (range: RowRange = {}): (readonly [unknown, unknown])[] => [...view.entries(range)]
       return [name, { get: view.get.bind(view), list: view.list.bind(view), entries }]
     })
     // Rows have the types of the app's leaves: the same plan made both.
