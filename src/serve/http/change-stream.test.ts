@@ -120,6 +120,21 @@ test('a client that goes is forgotten', async () => {
   await until(() => app.views.view('totals').subscribers === 0)
 })
 
+test('a quiet stream is kept open by heartbeats, which end with it', async () => {
+  const controller = new AbortController()
+  const response = await fetch(`${url}/views/totals/changes`, { signal: controller.signal })
+  const reader = response.body?.pipeThrough(new TextDecoderStream()).getReader()
+  expect((await reader?.read())?.value).toBe(': millrace\n\n')
+  for (let beat = 0; beat < 2; beat++) {
+    const [pulse] = app.longTimers
+    app.longTimers.clear()
+    pulse?.()
+    expect((await reader?.read())?.value).toBe(': still here\n\n')
+  }
+  controller.abort()
+  await until(() => app.longTimers.size === 0)
+})
+
 test('a client that does not read gets the latest rows, and costs nobody anything', async () => {
   const socket = connect(Number(new URL(url).port), '127.0.0.1')
   socket.write('GET /views/totals/changes HTTP/1.1\r\nHost: localhost\r\n\r\n')

@@ -7,6 +7,7 @@ import { Metrics } from '../../observe/metrics.ts'
 import type { Key } from '../../record/key-codec.ts'
 import type { RecordData } from '../../record/record.ts'
 import { nodeSys } from '../../sys/node/node-sys.ts'
+import type { Sys, Timer } from '../../sys/sys.ts'
 import { ViewRegistry } from '../../views/view-registry.ts'
 import { change } from '../../views/views-test-rows.ts'
 import type { AppFacade, ProducedRecord, ReadTopicOptions, TopicRecord } from './app-facade.ts'
@@ -15,7 +16,9 @@ import { type HttpServer, startHttpServer } from './http-server.ts'
 /** An app without an engine: views that the test fills, topics in memory, a state that the test sets. */
 export class HttpTestApp implements AppFacade {
   readonly name = 'test-app'
-  readonly sys = nodeSys()
+  /** What waits for 10 s or more: a test calls it when it likes. */
+  readonly longTimers = new Set<() => void>()
+  readonly sys: Sys = withLongTimers(this.longTimers)
   readonly metrics = new Metrics()
   readonly views = new ViewRegistry(this.sys, ['totals', 'minutes'])
   readonly topicSpecs = new Map<string, TopicSpec>()
@@ -125,6 +128,16 @@ export class HttpTestApp implements AppFacade {
   async stop(): Promise<void> {
     await this.server?.close()
   }
+}
+
+function withLongTimers(long: Set<() => void>): Sys {
+  const sys = nodeSys()
+  const after = (ms: number, run: () => void): Timer => {
+    if (ms < 10_000) return sys.timers.after(ms, run)
+    long.add(run)
+    return { cancel: () => long.delete(run) }
+  }
+  return { ...sys, timers: { after, soon: sys.timers.soon } }
 }
 
 export interface RawAnswer {

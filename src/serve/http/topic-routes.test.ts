@@ -159,6 +159,22 @@ test('reading: from an offset, a limit, and what cannot be', async () => {
   }
 })
 
+test('a listing that the end of the server cuts off does not look like a whole one', async () => {
+  const value = Buffer.from(JSON.stringify('x'.repeat(10_000)))
+  for (let count = 0; count < 3_000; count++) {
+    await app.produce(app.broker.topic('clicks') as never, { key: null, value, timestamp: 0, headers: [] })
+  }
+  const response = await fetch(`${url}/topics/clicks/records`)
+  const reader = response.body?.getReader()
+  await reader?.read()
+  const closed = app.stop()
+  const rest = async (): Promise<void> => {
+    while ((await reader?.read())?.done === false);
+  }
+  await expect(rest()).rejects.toThrow()
+  await closed
+})
+
 test('following: what is there at once, what comes later when it comes', async () => {
   await post('/topics/clicks', '1')
   const controller = new AbortController()
