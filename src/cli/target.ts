@@ -17,7 +17,7 @@ export type Target =
 export function openTarget(at: string): Target {
   const place = openPlace(at, resolve('.'))
   try {
-    const broker = openBroker(place.url, place.sys)
+    const broker = openBroker(place.sys, place.url)
     return { kind: 'directory', sys: place.sys, broker, close: () => closed(broker) }
   } catch (error) {
     if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error

@@ -196,7 +196,7 @@ interface Life {
 
 function startLife(app: App, sys: SimSys): Life {
   const plan = planOf(app)
-  const broker = openBroker(`file:${FOLDER}`, sys)
+  const broker = openBroker(sys, `file:${FOLDER}`)
   const names = plan.leaves.flatMap((leaf) => (leaf.kind === 'view' ? [leaf.name] : []))
   const registry = new ViewRegistry(sys, names)
   const engine = createEngine({
