@@ -64,6 +64,9 @@ function checkNode(node: PlanNode, topology: Topology): void {
   }
   if (node.kind === 'window') checkWindow(node.name, node.window)
   if (node.kind === 'joinTable') {
+    if (node.table.kind === 'updates') {
+      throw invalidPlan('a join with the rows of updates() is not possible: their key is [key, window start]; join a table')
+    }
     const table = topology.of(node.table).scheme
     const stream = topology.of(node.input).scheme
     if (table !== stream && !table.startsWith('key/') && table !== 'none/1') {

@@ -127,6 +127,9 @@ function schemeOf(node: PlanNode, of: (node: PlanNode) => TopologyNode): string 
       return mergedScheme(node.inputs, of)
     case 'joinTable':
       return of(node.table).scheme
+    case 'updates':
+      // Keyed [key, window start], but lying where the key lies.
+      return `window/${of(node.window).partitions}`
     default:
       return of(inputsOf(node)[0] as PlanNode).scheme
   }

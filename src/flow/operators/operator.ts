@@ -43,6 +43,8 @@ export interface CurrentRecord extends RecordContext {
   storeKey: StoreKey | null
   value: unknown
   timestamp: Timestamp
+  /** False while results of a watermark or a commit are made, which no single record causes. */
+  readonly caused: boolean
   readonly headers: readonly RecordHeader[]
 }
 

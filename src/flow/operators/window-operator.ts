@@ -60,7 +60,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     const pane = this.#lastEnd
     // A window is late when its end lies at or before this (SEMANTICS 2.3).
     const closed = this.#closed()
-    if (pane <= closed && !this.#takes(key, value, timestamp, closed)) return
+    if ((pane <= closed || this.#lastWindowEnd < pane) && !this.#takes(key, value, timestamp, closed)) return
     const held = this.groups.get(pane, key)
     const group = held ?? this.groups.create(pane, key, timestamp)
     const before = this.#outputs.eager ? this.#windowsOf(pane, key, closed) : undefined
@@ -258,7 +258,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
 
   /** The end of the first window with data that was not fired. */
   #nextEnd(): Timestamp | undefined {
-    const closed = this.#fired
+    const closed = this.#closed()
     for (const pane of this.groups.store.namespaces()) {
       const end = this.#firstOpen(pane, closed)
       if (end <= this.#panes.lastWindowEnd(pane)) return end

@@ -34,6 +34,10 @@ export class TimeInputs {
     this.#owner = owner
   }
 
+  get inputCount(): number {
+    return this.#marks.length
+  }
+
   addInput(): number {
     this.#marks.push(MIN_TIMESTAMP)
     this.#status.push(ALIGNED)

@@ -1,0 +1,135 @@
+import type { Timestamp } from '../../base/brands.ts'
+import { MillraceError } from '../../base/errors.ts'
+import { type Key, keyOfStoreKey } from '../../record/key-codec.ts'
+import { partitionOf } from '../../record/partitioner.ts'
+import type { StoreKey } from '../../state/keyed-store.ts'
+import type { SinkWriter } from '../graph/connector.ts'
+import type { OutputNode, TopicSpec } from '../graph/plan.ts'
+import type { PartitionWriter } from '../runtime/topic-writer.ts'
+import { stepLabel } from '../graph/topology.ts'
+import type { LatestReceiver, Receiver, TaskContext } from './operator.ts'
+
+/** So many neighbouring records without a key lie in one partition, so that batches are large. */
+const KEYLESS_RUN = 256
+
+/**
+ * Writes records to a topic. Where a key has no say, the partition follows from the offset of the record that caused
+ * this one, or from the time of a window's result: from nothing that a crash or a batch could change.
+ */
+export class TopicOutputOperator implements Receiver, LatestReceiver {
+  readonly #node: OutputNode
+  readonly #topic: TopicSpec
+  readonly #context: TaskContext
+  readonly #writers: readonly PartitionWriter[]
+  readonly #task: number
+  readonly #recordBytesMax: number
+
+  constructor(
+    node: OutputNode,
+    topic: TopicSpec,
+    context: TaskContext,
+    task: number,
+    writers: readonly PartitionWriter[],
+    recordBytesMax: number,
+  ) {
+    this.#node = node
+    this.#topic = topic
+    this.#context = context
+    this.#task = task
+    this.#writers = writers
+    this.#recordBytesMax = recordBytesMax
+  }
+
+  receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void {
+    const { headers } = this.#context.current
+    try {
+      const { keySerde, valueSerde } = this.#topic
+      const keyBytes = keySerde === undefined ? null : this.#keyBytes(key)
+      const writer = this.#writer(keyBytes, timestamp)
+      if (headers.length === 0 && value !== null && valueSerde.encodeText !== undefined) {
+        const text = valueSerde.encodeText(value)
+        this.#checkSize((keyBytes?.length ?? 0) + text.length)
+        writer.appendText(timestamp, keyBytes, text)
+        return
+      }
+      const bytes = value === null ? null : valueSerde.encode(value)
+      this.#checkSize((keyBytes?.length ?? 0) + (bytes?.length ?? 0))
+      writer.append(timestamp, keyBytes, bytes, headers)
+    } catch (error) {
+      this.#context.current.storeKey = key
+      this.#context.failed(this.#node, error)
+    }
+  }
+
+  latest(key: StoreKey, row: unknown, timestamp: Timestamp): void {
+    this.receive(key, row, timestamp)
+  }
+
+  #keyBytes(key: StoreKey | null): Uint8Array {
+    if (key !== null) return this.#topic.keySerde?.encode(keyOfStoreKey(key)) as Uint8Array
+    throw new MillraceError(
+      'MILLRACE_INVALID_RECORD',
+      `${stepLabel(this.#node)}: topic ${this.#topic.name} has a key, but the record has none; filter such records out`,
+    )
+  }
+
+  #writer(keyBytes: Uint8Array | null, timestamp: Timestamp): PartitionWriter {
+    const writers = this.#writers
+    if (writers.length === 1) return writers[0] as PartitionWriter
+    if (keyBytes !== null) return writers[partitionOf(keyBytes, writers.length)] as PartitionWriter
+    const { current } = this.#context
+    const run = current.caused ? Math.floor(current.offset / KEYLESS_RUN) : Math.abs(timestamp)
+    return writers[(run + this.#task) % writers.length] as PartitionWriter
+  }
+
+  #checkSize(bytes: number): void {
+    if (bytes <= this.#recordBytesMax) return
+    throw new MillraceError(
+      'MILLRACE_RECORD_TOO_LARGE',
+      `a record of ${bytes} bytes for topic ${this.#topic.name} is larger than the ${this.#recordBytesMax} that it takes`,
+    )
+  }
+}
+
+/** Writes records to a sink of the outside, whose writer is opened when the last committed mark is known. */
+export class SinkOutputOperator implements Receiver, LatestReceiver {
+  readonly #node: OutputNode
+  readonly #context: TaskContext
+  readonly partition: number
+  writer: SinkWriter | undefined
+  /** Something was written since the last commit. */
+  dirty = false
+  /** The mark of the last commit. */
+  mark: string | undefined
+
+  constructor(node: OutputNode, context: TaskContext, partition: number) {
+    this.#node = node
+    this.#context = context
+    this.partition = partition
+  }
+
+  get sinkId(): string {
+    return this.#node.to.kind === 'sink' ? this.#node.to.sink.id : ''
+  }
+
+  open(context: Parameters<Extract<OutputNode['to'], { kind: 'sink' }>['sink']['open']>[0], mark: string | undefined): void {
+    if (this.#node.to.kind !== 'sink') return
+    this.mark = mark
+    this.writer = this.#node.to.sink.open(context, this.partition, mark)
+  }
+
+  receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void {
+    const user: Key | null = key === null ? null : keyOfStoreKey(key)
+    try {
+      this.writer?.write(user, value, timestamp)
+      this.dirty = true
+    } catch (error) {
+      this.#context.current.storeKey = key
+      this.#context.failed(this.#node, error)
+    }
+  }
+
+  latest(key: StoreKey, row: unknown, timestamp: Timestamp): void {
+    this.receive(key, row, timestamp)
+  }
+}
