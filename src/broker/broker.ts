@@ -144,8 +144,16 @@ export interface CommitCondition {
 }
 
 export type CommitOutcome =
-  | { readonly kind: 'committed'; /** One per batch, in their order. */ readonly baseOffsets: readonly Offset[] }
+  | {
+      readonly kind: 'committed'
+      /** One per batch, in their order. */
+      readonly baseOffsets: readonly Offset[]
+    }
   /** Nothing was written, and the reason says why. `fenced`: another member took over; close at once. */
-  | { readonly kind: 'refused'; readonly reason: 'fenced' | 'condition' | 'disk' | 'tooLarge'; readonly error: Error }
+  | {
+      readonly kind: 'refused'
+      readonly reason: 'fenced' | 'condition' | 'disk' | 'tooLarge'
+      readonly error: Error
+    }
   /** It may have been written: close the tasks, join again and restore. */
   | { readonly kind: 'unknown'; readonly error: Error }
