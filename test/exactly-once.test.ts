@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type RunState, readState } from './rows/read-state.ts'
+import type { StoredResult } from './rows/read-topic.ts'
 import { runPipeline } from './rows/run-pipeline.ts'
 import { sharedPath } from './shared-path.ts'
 
@@ -39,7 +40,9 @@ describe(`killed at least ${KILLS_MIN} times, seed ${seed}`, () => {
 
   test('every output has the same records in the same order', () => {
     for (const [topic, records] of Object.entries(undisturbed.topics)) {
-      expect(disturbed.topics[topic], `${topic}, seed ${seed}`).toEqual(records)
+      expect(comparable(topic, disturbed.topics[topic] ?? []), `${topic}, seed ${seed}`).toEqual(
+        comparable(topic, records),
+      )
     }
   })
 
@@ -51,3 +54,9 @@ describe(`killed at least ${KILLS_MIN} times, seed ${seed}`, () => {
     }
   })
 })
+
+/** A line of a file has no time of its own but that of its reading, which differs between any two runs. */
+function comparable(topic: string, records: readonly StoredResult[]): readonly object[] {
+  if (topic !== 'access-log.requests') return records
+  return records.map(({ timestamp: _, ...record }) => record)
+}
