@@ -1,3 +1,4 @@
+import { isDiskError } from './group-commit.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
 
@@ -96,6 +97,7 @@ export class Checkpointer {
           ended = false
         })
       } catch (error) {
+        if (!isDiskError(error)) throw error
         done(error as Error)
         return
       }

@@ -68,6 +68,7 @@ export class GroupCommit {
   readonly #segmentsToSync = new Set<Segment>()
   #nextNumber: number
   #durable: number
+  #flushing = false
   #syncing = false
   /** A round is about to begin: callers that were just answered get the chance to join it. */
   #resting = false
@@ -92,6 +93,8 @@ export class GroupCommit {
   put(item: CommitItem): void {
     assert(this.#failure === undefined, 'a failed log takes nothing')
     this.#filling.push(item)
+    // A flush that begins a checkpoint may put an entry: it goes with the next one.
+    if (this.#flushing) return
     if (item.kind === 'append' && !item.fsync) this.#flush()
     this.#pump()
   }
@@ -119,8 +122,8 @@ export class GroupCommit {
     try {
       while (!this.#syncing && this.#failure === undefined) {
         this.#flush()
-        if (this.#waiting.length === 0) break
-        this.#sync()
+        if (this.#waiting.length > 0) this.#sync()
+        else if (this.#filling.length === 0) break
       }
     } finally {
       this.#pumping = false
@@ -168,6 +171,7 @@ export class GroupCommit {
       try {
         target.sync(one)
       } catch (error) {
+        if (!isDiskError(error)) throw error
         one(error as Error)
       }
     }
@@ -184,17 +188,16 @@ export class GroupCommit {
 
   /** Ends move first, all of them: whoever is told of one group sees every group of the round. */
   #acknowledge(items: readonly CommitItem[]): void {
+    for (const item of items) if (item.kind === 'append') moveEnds(item)
+    this.#tell(items)
+  }
+
+  #tell(items: readonly CommitItem[]): void {
     const partitions = new Set<Partition>()
-    for (const item of items) {
-      if (item.kind !== 'append') continue
-      for (const part of item.parts) {
-        part.partition.acknowledge(part.next, part.segment as Segment, part.position + part.bytes.length)
-        partitions.add(part.partition)
-      }
-    }
     const calls: (() => void)[] = []
     for (const item of items) {
       calls.push(() => (item.kind === 'append' ? item.answer(undefined, item.offsets) : item.done(undefined)))
+      if (item.kind === 'append') for (const part of item.parts) partitions.add(part.partition)
     }
     for (const partition of partitions) calls.push(() => partition.tellFollowers())
     callAll(calls)
@@ -206,6 +209,7 @@ export class GroupCommit {
     const items = this.#filling
     this.#filling = []
     const placement = new Placement(this.#host)
+    this.#flushing = true
     try {
       this.#host.beforeFlush(this.#nextNumber)
       for (const item of items) if (item.kind === 'append') placement.place(item.parts)
@@ -213,14 +217,17 @@ export class GroupCommit {
       this.#encode(items)
       this.#host.journal.makeRoom(this.#block.sizeBytes)
     } catch (error) {
+      this.#flushing = false
       this.#undo(items, placement, error)
       return
     }
+    this.#flushing = false
     try {
       this.#host.journal.write(this.#block)
     } catch (error) {
       this.#waiting.push(...items)
       this.fail(error as Error)
+      if (!isDiskError(error)) throw error
       return
     } finally {
       this.#block.clear()
@@ -235,22 +242,23 @@ export class GroupCommit {
       this.#nextNumber += item.kind === 'append' ? 1 + rolls(item) : 1
       if (item.kind === 'change') item.written()
       if (item.kind === 'append' && !item.fsync && isNext(item)) {
-        // Acknowledged one by one: the next may follow this one in the same partition.
-        for (const part of item.parts) {
-          part.partition.acknowledge(part.next, part.segment as Segment, part.position + part.bytes.length)
-        }
+        // At once: the next item may follow this one in the same partition.
+        moveEnds(item)
         early.push(item)
       } else {
         this.#waiting.push(item)
       }
     }
-    if (early.length > 0) this.#acknowledge(early)
+    if (early.length > 0) this.#tell(early)
   }
 
   #undo(items: readonly CommitItem[], placement: Placement, error: unknown): void {
     this.#block.clear()
-    // What was appended meanwhile has offsets behind those that are given back: none can be, answers come last.
-    assert(this.#filling.length === 0, 'nothing is appended while a flush runs')
+    // Offsets given meanwhile would lie behind those that are given back; nobody was called who could append.
+    assert(
+      this.#filling.every((item) => item.kind === 'change'),
+      'nothing is appended while a flush runs',
+    )
     let refusal = error as Error
     try {
       placement.undo()
@@ -262,6 +270,8 @@ export class GroupCommit {
     }
     const waiting = this.#failure === undefined ? [] : this.#waiting.splice(0)
     refuse([...waiting, ...items], refusal)
+    if (this.#failure !== undefined) this.#tellIdle()
+    if (!isDiskError(refusal)) throw refusal
   }
 
   #encode(items: readonly CommitItem[]): void {
@@ -312,8 +322,15 @@ export class GroupCommit {
   }
 }
 
-function isDiskError(error: unknown): boolean {
+/** Anything else that is thrown is no outcome of the disk but a fault of the program, and is passed on. */
+export function isDiskError(error: unknown): boolean {
   return isMillraceError(error) && (error.code === 'MILLRACE_DISK' || error.code === 'MILLRACE_FILE')
+}
+
+function moveEnds(item: AppendItem): void {
+  for (const { partition, next, segment, position, bytes } of item.parts) {
+    partition.acknowledge(next, segment as Segment, position + bytes.length)
+  }
 }
 
 function rolls(item: AppendItem): number {

@@ -11,7 +11,7 @@ import {
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
 import { Checkpointer } from './checkpointer.ts'
-import { GroupCommit } from './group-commit.ts'
+import { GroupCommit, isDiskError } from './group-commit.ts'
 import { uuidBytes } from './group-entry.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
@@ -214,6 +214,7 @@ export class LocalLog implements Log {
         restartJournal(this.#parts.sys.disk, this.folder, number, block)
         this.#end(undefined)
       } catch (failed) {
+        if (!isDiskError(failed)) throw failed
         this.#end(failed as Error)
       }
     })
@@ -274,6 +275,7 @@ export class LocalLog implements Log {
       try {
         partition.dropBelow(start)
       } catch (failed) {
+        if (!isDiskError(failed)) throw failed
         // The files stay until the next opening, which removes what lies below the start.
         this.#parts.sys.lines.write('warn', `old segments of ${partition.name} stay: ${messageOf(failed)}`)
       }

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
+import { isMillraceError } from '../base/errors.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
 
@@ -145,6 +146,7 @@ export class Placement {
     try {
       segment.saveIndexes()
     } catch (error) {
+      if (!isMillraceError(error)) throw error
       // They are made again from the segment; the append itself is safe.
       this.#host.warn(`the indexes of ${segment.path} were not written: ${String(error)}`)
     }

@@ -32,8 +32,14 @@ interface MutableSegment {
   readonly path: string
   sizeBytes: number
   next: Offset
+  /** What the checkpoint says was synced. */
+  readonly coveredBytes: number
   /** Written to or checked by the replay: to be synced. */
   touched: boolean
+  /** The replay made the file. */
+  made: boolean
+  /** It was removed already, because the start moved beyond it later. */
+  gone: boolean
 }
 
 interface MutablePartition {
@@ -106,13 +112,9 @@ export class Recovery {
       created: { id: created.id, name: created.name, settings: created.settings },
       partitions: partitions.map((record, index) => {
         const folder = partitionFolder(this.#log, created.id, index)
-        const segments = record.segments.map(([base, sizeBytes, next]) => ({
-          base,
-          path: segmentPath(folder, base),
-          sizeBytes,
-          next,
-          touched: false,
-        }))
+        const segments = record.segments.map(([base, sizeBytes, next]) =>
+          newSegment(folder, base, sizeBytes, next),
+        )
         return { folder, record, start: record.start, segments }
       }),
     })
@@ -144,7 +146,7 @@ export class Recovery {
       case ENTRY_TYPE.segmentRolled: {
         const { topic, partition, base } = readShape<SegmentRolled>(entry)
         const { folder, segments } = this.#partition(topic, partition, entry)
-        segments.push({ base, path: segmentPath(folder, base), sizeBytes: 0, next: base, touched: false })
+        segments.push(newSegment(folder, base, 0, base))
         return true
       }
       default:
@@ -156,10 +158,10 @@ export class Recovery {
     const parts = readGroup(entry.body, `${entry.file}:${entry.position}`)
     const places = parts.map((part) => this.#placeOf(part, entry))
     for (const [index, part] of parts.entries()) {
-      const { segment, gone } = places[index] as PartPlace
-      if (gone || part.bytes !== undefined) continue
+      const { segment } = places[index] as PartPlace
+      if (segment.gone || part.bytes !== undefined) continue
       const wrong = this.#wrongIn(segment, part)
-      if (wrong === undefined) continue
+      if (wrong === undefined || this.#mayBeGone(segment, part)) continue
       if (entry.number < this.#journal.durable) throw damaged(segment, part.position, wrong)
       this.#stopAt(entry, `${segment.path}.log: ${wrong}`)
       // What the group's earlier parts added is taken back: the group counts whole or not at all.
@@ -170,9 +172,8 @@ export class Recovery {
       return false
     }
     for (const [index, part] of parts.entries()) {
-      const { segment, gone } = places[index] as PartPlace
-      if (gone) continue
-      if (part.bytes !== undefined) this.#write(segment, part.bytes, part.position)
+      const { segment } = places[index] as PartPlace
+      if (part.bytes !== undefined) this.#write(segment, part)
       segment.touched = true
     }
     return true
@@ -181,27 +182,37 @@ export class Recovery {
   /** Checks that the part follows what is there, and adds it. */
   #placeOf(part: GroupPart, entry: JournalEntry): PartPlace {
     const partition = this.#partition(part.topic, part.partition, entry)
-    const segment = partition.segments.at(-1) as MutableSegment
-    if (segment.base !== part.segment || segment.sizeBytes !== part.position || segment.next !== part.first) {
+    const last = partition.segments.at(-1) as MutableSegment
+    // A roll comes before its group, whose first parts may still belong to the segment before.
+    const segment = partition.segments.findLast((each) => each.base === part.segment)
+    if (segment?.sizeBytes !== part.position || segment.next !== part.first) {
       throw new MillraceError(
         'MILLRACE_CORRUPT',
-        `the journal entry at ${entry.file}:${entry.position} puts offset ${part.first} to ${part.segment}:${part.position} of ${partition.folder}, which ends with offset ${segment.next} at ${segment.base}:${segment.sizeBytes}`,
+        `the journal entry at ${entry.file}:${entry.position} puts offset ${part.first} to ${part.segment}:${part.position} of ${partition.folder}, which ends with offset ${last.next} at ${last.base}:${last.sizeBytes}`,
       )
     }
     const before = { sizeBytes: segment.sizeBytes, next: segment.next }
-    const exists = this.#checkLength(segment)
+    this.#checkCovered(segment)
     segment.sizeBytes += part.sizeBytes
     segment.next = part.next
-    const gone = !exists && part.next <= (this.#finalStarts.get(partition.folder) ?? 0)
-    return { segment, before, gone }
+    return { segment, before }
+  }
+
+  /**
+   * Whether the part's segment is not (wholly) there because the start moved beyond it later. That was acknowledged,
+   * so the part was durable once; if the segment stays after all, its length tells the damage in the end.
+   */
+  #mayBeGone(segment: MutableSegment, part: GroupPart): boolean {
+    const exists = !segment.made && this.#disk.exists(`${segment.path}.log`)
+    if (exists || part.next > (this.#finalStarts.get(folderOf(segment)) ?? 0)) return false
+    segment.gone = true
+    return true
   }
 
   /** What the checkpoint covers must be there before anything is written behind it. */
-  #checkLength(segment: MutableSegment): boolean {
+  #checkCovered(segment: MutableSegment): void {
     const sizeBytes = this.#disk.size(`${segment.path}.log`)
-    if (segment.touched || segment.sizeBytes === 0 || sizeBytes === undefined) return sizeBytes !== undefined
-    if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
-    return true
+    if (sizeBytes !== undefined && sizeBytes < segment.coveredBytes) throw shortened(segment, sizeBytes)
   }
 
   #wrongIn(segment: MutableSegment, part: GroupPart): string | undefined {
@@ -215,14 +226,18 @@ export class Recovery {
     return crc === part.crc ? undefined : `the bytes from ${part.position} to ${end} have another checksum`
   }
 
-  #write(segment: MutableSegment, bytes: Uint8Array, position: number): void {
+  #write(segment: MutableSegment, part: GroupPart): void {
     const path = `${segment.path}.log`
     if (!this.#disk.exists(path)) {
-      if (position > 0) throw shortened(segment, 0)
-      this.#disk.makeFolder(path.slice(0, path.lastIndexOf('/')))
+      if (part.position > 0) {
+        if (this.#mayBeGone(segment, part)) return
+        throw shortened(segment, 0)
+      }
+      this.#disk.makeFolder(folderOf(segment))
       this.#files.create(path)
+      segment.made = true
     }
-    this.#files.use(path).write(bytes, position)
+    if (!segment.gone) this.#files.use(path).write(part.bytes as Uint8Array, part.position)
   }
 
   #stopAt(entry: JournalEntry, why: string): void {
@@ -238,6 +253,8 @@ export class Recovery {
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
   #settle(partition: MutablePartition): void {
     const { segments } = partition
+    // A segment was begun, but the group for it does not count. Its file is a stray one.
+    while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
       this.#removeSegment((segments.shift() as MutableSegment).path)
     }
@@ -317,8 +334,6 @@ export class Recovery {
 interface PartPlace {
   readonly segment: MutableSegment
   readonly before: { readonly sizeBytes: number; readonly next: Offset }
-  /** Its segment was removed already, because the start moved beyond it later. */
-  readonly gone: boolean
 }
 
 export function newPartitionRecords(partitions: number): PartitionRecord[] {
@@ -357,8 +372,21 @@ function recordOf({ created, partitions }: MutableTopic, unclean: boolean): Topi
   }
 }
 
+function newSegment(folder: string, base: Offset, sizeBytes: number, next: Offset): MutableSegment {
+  const path = segmentPath(folder, base)
+  return { base, path, sizeBytes, next, coveredBytes: sizeBytes, touched: false, made: false, gone: false }
+}
+
+function folderOf(segment: MutableSegment): string {
+  return segment.path.slice(0, segment.path.lastIndexOf('/'))
+}
+
 function shortened(segment: MutableSegment, sizeBytes: number): MillraceError {
-  return damaged(segment, sizeBytes, `the file ends, but ${segment.sizeBytes} bytes of it were durable`)
+  return damaged(
+    segment,
+    sizeBytes,
+    `the file ends, but ${Math.max(segment.coveredBytes, segment.sizeBytes)} bytes of it were durable`,
+  )
 }
 
 function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
