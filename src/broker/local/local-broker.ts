@@ -104,9 +104,11 @@ export class LocalBroker implements Broker {
   }
 
   append(batches: readonly PartitionBatch[], answer: Answer<readonly Offset[]>): void {
-    const error = this.#tooLarge(batches)
-    if (error !== undefined) answer(error, undefined)
-    else guarded(answer, (once) => this.#log.append(batches, once))
+    guarded(answer, (once) => {
+      const error = this.#tooLarge(batches)
+      if (error === undefined) this.#log.append(batches, once)
+      else once(error, undefined)
+    })
   }
 
   join(group: string, answer: Answer<Membership>): void {
@@ -247,14 +249,15 @@ export class LocalBroker implements Broker {
     return new MillraceError('MILLRACE_CLOSED', `the log in ${this.#log.folder} is closed: open it again`)
   }
 
+  /** @throws MillraceError MILLRACE_UNKNOWN_TOPIC. */
   #tooLarge(batches: readonly PartitionBatch[]): MillraceError | undefined {
     let total = 0
     for (const { topic, partition, bytes } of batches) {
       total += bytes.length
+      const known = this.#partition(topic, partition).topic
       if (bytes.length <= LIMITS.recordBytesMax || batchRecordCount(bytes, 0) > 1) continue
-      const known = this.#log.topicById(topic)
       // State that one key holds may be larger than what a user may send.
-      if (known === undefined || known.settings.internal) continue
+      if (known.settings.internal) continue
       const message = `a record for ${known.name}-${partition} takes ${bytes.length} bytes, at most ${LIMITS.recordBytesMax} are allowed: split it`
       return new MillraceError('MILLRACE_RECORD_TOO_LARGE', message)
     }
