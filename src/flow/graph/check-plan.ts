@@ -46,11 +46,15 @@ function checkTopics(topology: Topology): void {
     if (target === undefined) continue
     checkName('a topic', target.name)
     if (!Number.isSafeInteger(target.partitions) || target.partitions < 1) {
-      throw invalidPlan(`topic ${target.name} has ${target.partitions} partitions: a whole number above 0 is needed`)
+      throw invalidPlan(
+        `topic ${target.name} has ${target.partitions} partitions: a whole number above 0 is needed`,
+      )
     }
     const known = partitions.get(target.name)
     if (known !== undefined && known !== target.partitions) {
-      throw invalidPlan(`topic ${target.name} is described with ${known} and with ${target.partitions} partitions`)
+      throw invalidPlan(
+        `topic ${target.name} is described with ${known} and with ${target.partitions} partitions`,
+      )
     }
     partitions.set(target.name, target.partitions)
   }
@@ -59,13 +63,18 @@ function checkTopics(topology: Topology): void {
 function checkNode(node: PlanNode, topology: Topology): void {
   if (node.onError?.kind === 'deadLetter') checkName('a dead letter topic', node.onError.topic)
   if (node.kind === 'groupTable') checkSubtract(stepLabel(node), node.aggregates)
-  if (node.kind === 'groupWindow' && topology.of(node).consumers.some(({ node: user }) => user.kind === 'updates')) {
+  if (
+    node.kind === 'groupWindow' &&
+    topology.of(node).consumers.some(({ node: user }) => user.kind === 'updates')
+  ) {
     checkSubtract(stepLabel(node), node.aggregates)
   }
   if (node.kind === 'window') checkWindow(node.name, node.window)
   if (node.kind === 'joinTable') {
     if (node.table.kind === 'updates') {
-      throw invalidPlan('a join with the rows of updates() is not possible: their key is [key, window start]; join a table')
+      throw invalidPlan(
+        'a join with the rows of updates() is not possible: their key is [key, window start]; join a table',
+      )
     }
     const table = topology.of(node.table).scheme
     const stream = topology.of(node.input).scheme
@@ -88,12 +97,17 @@ function checkSubtract(step: string, aggregates: Aggregates): void {
   }
 }
 
-function checkWindow(name: string, window: { readonly kind: string } & Readonly<Record<string, unknown>>): void {
+function checkWindow(
+  name: string,
+  window: { readonly kind: string } & Readonly<Record<string, unknown>>,
+): void {
   for (const field of ['sizeMs', 'everyMs', 'gapMs']) {
     const value = window[field]
     if (value === undefined) continue
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
-      throw invalidPlan(`window '${name}': ${field} is ${String(value)}; a whole number of milliseconds above 0 is needed`)
+      throw invalidPlan(
+        `window '${name}': ${field} is ${String(value)}; a whole number of milliseconds above 0 is needed`,
+      )
     }
   }
 }

@@ -1,5 +1,5 @@
-import { holdOf } from '../task/connect-time.ts'
 import { marksTopic, planTopic, storeChangelog, viewChangelog } from '../runtime/internal-topics.ts'
+import { holdOf } from '../task/connect-time.ts'
 import { keepsElements } from '../task/group-store.ts'
 import { checkPlan } from './check-plan.ts'
 import type { Aggregates, Plan, PlanNode } from './plan.ts'
@@ -164,4 +164,3 @@ function topicsOf(app: string, topology: Topology): TopicUse[] {
   add(marksTopic(app), 1, 'internal')
   return [...topics.values()]
 }
-

@@ -1,5 +1,5 @@
-import { MillraceError } from '../../base/errors.ts'
 import { unreachable } from '../../base/assert.ts'
+import { MillraceError } from '../../base/errors.ts'
 import type { ErrorPolicy, Plan, PlanNode, StreamNode, TableNode } from './plan.ts'
 
 /**
@@ -44,7 +44,10 @@ export function topologyOf(plan: Plan): Topology {
   }
   for (const leaf of plan.leaves) visit(leaf)
 
-  const entries = new Map<PlanNode, { -readonly [K in keyof TopologyNode]: TopologyNode[K] } & { consumers: Consumer[] }>()
+  const entries = new Map<
+    PlanNode,
+    { -readonly [K in keyof TopologyNode]: TopologyNode[K] } & { consumers: Consumer[] }
+  >()
   const of = (node: PlanNode): TopologyNode => entries.get(node) as TopologyNode
   for (const [index, node] of order.entries()) {
     const scheme = schemeOf(node, of)
@@ -99,7 +102,11 @@ export function inputsOf(node: PlanNode): readonly PlanNode[] {
 export function isTable(node: PlanNode): node is TableNode {
   const { kind } = node
   return (
-    kind === 'toTable' || kind === 'aggregate' || kind === 'reduce' || kind === 'groupTable' || kind === 'updates'
+    kind === 'toTable' ||
+    kind === 'aggregate' ||
+    kind === 'reduce' ||
+    kind === 'groupTable' ||
+    kind === 'updates'
   )
 }
 
@@ -114,7 +121,8 @@ function schemeOf(node: PlanNode, of: (node: PlanNode) => TopologyNode): string 
   switch (node.kind) {
     case 'topicSource': {
       const format = node.topic.keySerde?.format
-      const by = format === undefined ? 'none' : format === 'key' || format === 'text' ? 'key' : `serde:${format}`
+      const by =
+        format === undefined ? 'none' : format === 'key' || format === 'text' ? 'key' : `serde:${format}`
       return `${by}/${node.topic.partitions}`
     }
     case 'connectorSource':
@@ -153,7 +161,11 @@ function partitionsOf(scheme: string): number {
 }
 
 /** The policy of the first `.onError` behind a step, up to the next keyBy. */
-function policyOf(entry: TopologyNode, of: (node: PlanNode) => TopologyNode, seen: Set<PlanNode>): ErrorPolicy {
+function policyOf(
+  entry: TopologyNode,
+  of: (node: PlanNode) => TopologyNode,
+  seen: Set<PlanNode>,
+): ErrorPolicy {
   if (entry.node.onError !== undefined) return entry.node.onError
   for (const { node } of entry.consumers) {
     if (node.kind === 'keyBy' || seen.has(node)) continue

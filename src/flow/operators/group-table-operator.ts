@@ -92,7 +92,8 @@ export class GroupTableOperator implements RowReader {
   }
 
   flush(): void {
-    for (const [key, group] of this.#changed) this.#outputs.latest(key, this.#rowOf(key, group), group.timestamp)
+    for (const [key, group] of this.#changed)
+      this.#outputs.latest(key, this.#rowOf(key, group), group.timestamp)
     if (this.#changed.size > 0) this.#changed = new Map()
   }
 

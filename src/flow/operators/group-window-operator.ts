@@ -102,7 +102,8 @@ export class GroupWindowOperator extends TimedOperator {
       return
     }
     this.groups.store.put(window.end, id, group)
-    if (held === undefined && this.#lastEvent(window.end) < this.nextDue) this.nextDue = this.#lastEvent(window.end)
+    if (held === undefined && this.#lastEvent(window.end) < this.nextDue)
+      this.nextDue = this.#lastEvent(window.end)
     if (this.#outputs.updates.lazy && group.touched !== this.#context.epoch.now) {
       group.touched = this.#context.epoch.now
       this.#changed.push({ end: window.end, key: id, group })

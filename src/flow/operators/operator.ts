@@ -1,9 +1,9 @@
 import type { Timestamp } from '../../base/brands.ts'
-import type { StoreCodec } from '../../state/store-codec.ts'
-import type { MemoryStore } from '../../state/memory-store.ts'
-import type { StoreKey } from '../../state/keyed-store.ts'
-import type { PlanNode, RecordContext } from '../graph/plan.ts'
 import type { RecordHeader } from '../../record/record.ts'
+import type { StoreKey } from '../../state/keyed-store.ts'
+import type { MemoryStore } from '../../state/memory-store.ts'
+import type { StoreCodec } from '../../state/store-codec.ts'
+import type { PlanNode, RecordContext } from '../graph/plan.ts'
 
 /** Takes the records of a stream, one at a time. Whoever calls it keeps neither order nor copies for it. */
 export interface Receiver {
@@ -70,7 +70,9 @@ export class Counters {
   deadLetters = 0
 
   get dropped(): number {
-    return this.nullKeys + this.nullValues + this.tombstones + this.unmatched + this.outsideWindows + this.skipped
+    return (
+      this.nullKeys + this.nullValues + this.tombstones + this.unmatched + this.outsideWindows + this.skipped
+    )
   }
 }
 

@@ -5,8 +5,8 @@ import { partitionOf } from '../../record/partitioner.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { SinkWriter } from '../graph/connector.ts'
 import type { OutputNode, TopicSpec } from '../graph/plan.ts'
-import type { PartitionWriter } from '../runtime/topic-writer.ts'
 import { stepLabel } from '../graph/topology.ts'
+import type { PartitionWriter } from '../runtime/topic-writer.ts'
 import type { LatestReceiver, Receiver, TaskContext } from './operator.ts'
 
 /** So many neighbouring records without a key lie in one partition, so that batches are large. */
@@ -112,7 +112,10 @@ export class SinkOutputOperator implements Receiver, LatestReceiver {
     return this.#node.to.kind === 'sink' ? this.#node.to.sink.id : ''
   }
 
-  open(context: Parameters<Extract<OutputNode['to'], { kind: 'sink' }>['sink']['open']>[0], mark: string | undefined): void {
+  open(
+    context: Parameters<Extract<OutputNode['to'], { kind: 'sink' }>['sink']['open']>[0],
+    mark: string | undefined,
+  ): void {
     if (this.#node.to.kind !== 'sink') return
     this.mark = mark
     this.writer = this.#node.to.sink.open(context, this.partition, mark)

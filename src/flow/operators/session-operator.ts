@@ -61,7 +61,8 @@ export class SessionOperator extends TimedOperator implements Receiver {
       node.name,
       partition,
       mappedStoreCodec<Group[], StoredSession[]>(
-        (sessions) => sessions.map((session) => [session.id, session.start, session.last, codec.encode(session)]),
+        (sessions) =>
+          sessions.map((session) => [session.id, session.start, session.last, codec.encode(session)]),
         (stored) =>
           stored.map(([id, start, last, group]) => {
             const session = codec.decode(group)

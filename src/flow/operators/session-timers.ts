@@ -1,5 +1,5 @@
-import { Heap } from '../../base/heap.ts'
 import type { Timestamp } from '../../base/brands.ts'
+import { Heap } from '../../base/heap.ts'
 import { compareHashed, hashOfKey } from '../../state/key-hash.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 
@@ -28,5 +28,7 @@ export class SessionTimers {
 }
 
 function compareTimers(left: SessionTimer, right: SessionTimer): number {
-  return left.end === right.end ? compareHashed(left.hash, left.key, right.hash, right.key) : left.end - right.end
+  return left.end === right.end
+    ? compareHashed(left.hash, left.key, right.hash, right.key)
+    : left.end - right.end
 }

@@ -1,6 +1,5 @@
 import { MAX_TIMESTAMP, MIN_TIMESTAMP, type Timestamp } from '../../base/brands.ts'
-import { TimeInputs, type TimeOwner } from '../time/time-edges.ts'
-import { TimeOutput } from '../time/time-edges.ts'
+import { TimeInputs, TimeOutput, type TimeOwner } from '../time/time-edges.ts'
 import type { Firing, TaskContext } from './operator.ts'
 
 /** What a commit stores of an operator's time, and a restart gives back. */

@@ -4,11 +4,11 @@
  * State: the rows that changed since the last commit; for windowed rows also when each key's row goes (memory only:
  * the changelog's timestamps say it again after a restart).
  */
-import { MIN_TIMESTAMP, type Timestamp } from '../../base/brands.ts'
+import { MIN_TIMESTAMP, type Timestamp, type TopicId } from '../../base/brands.ts'
 import { type Key, keyOfStoreKey, keySerde, storeKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
-import type { PartitionWriter } from '../runtime/topic-writer.ts'
 import type { ViewNode } from '../graph/plan.ts'
+import type { PartitionWriter } from '../runtime/topic-writer.ts'
 import type { ViewChange } from '../runtime/view-target.ts'
 import type { LatestReceiver, Receiver, TaskContext } from './operator.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
@@ -52,6 +52,11 @@ export class ViewOperator extends TimedOperator implements Receiver, LatestRecei
     if (this.#retention === undefined) return
     if (row === null) this.#rowTimes.delete(key)
     else this.#expireLater(key, timestamp)
+  }
+
+  /** The topic of its changelog. */
+  get changelog(): TopicId {
+    return this.#writer.topic()
   }
 
   /** Encodes the changes since the last time, once, for the changelog and for the view. */

@@ -39,7 +39,13 @@ export class WindowOperator extends TimedOperator implements Receiver {
   #lastWindowEnd = 0
   #changed: { readonly pane: Timestamp; readonly key: StoreKey; readonly group: Group }[] = []
 
-  constructor(node: WindowNode, context: TaskContext, partition: number, order: number, outputs: WindowOutputs) {
+  constructor(
+    node: WindowNode,
+    context: TaskContext,
+    partition: number,
+    order: number,
+    outputs: WindowOutputs,
+  ) {
     super(node.name, partition, order, context)
     this.#node = node
     this.#context = context

@@ -1,5 +1,5 @@
 import type { Timestamp } from '../../base/brands.ts'
-import { keyOfStoreKey, storeKey, type Key } from '../../record/key-codec.ts'
+import { type Key, keyOfStoreKey, storeKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { Window } from '../graph/window-spec.ts'
 import type { Receiver } from './operator.ts'

@@ -5,7 +5,12 @@ import type { Group } from '../task/group.ts'
 import type { GroupStore } from '../task/group-store.ts'
 
 /** The row of a window: `{ key, window, ...aggregates }`. */
-export function windowRow(groups: GroupStore, key: StoreKey, window: Window, group: Group): Record<string, unknown> {
+export function windowRow(
+  groups: GroupStore,
+  key: StoreKey,
+  window: Window,
+  group: Group,
+): Record<string, unknown> {
   const row: Record<string, unknown> = { key: keyOfStoreKey(key), window }
   groups.fill(row, group)
   return row

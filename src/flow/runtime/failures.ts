@@ -27,7 +27,8 @@ export function treatFailure(
 ): void {
   const { policy } = parts.topology.of(node)
   const { current, counters } = parts
-  if (policy.kind === 'stop' || (isMillraceError(error) && FATAL.has(error.code))) throw stopped(node, error, current)
+  if (policy.kind === 'stop' || (isMillraceError(error) && FATAL.has(error.code)))
+    throw stopped(node, error, current)
   if (policy.kind === 'skip') {
     counters.skipped += 1
     parts.skipped(policy.reason)

@@ -14,7 +14,9 @@ export class InputGroup {
   #live: Input[]
 
   constructor(inputs: readonly Input[]) {
-    this.inputs = [...inputs].sort((left, right) => left.rank - right.rank || left.partition - right.partition)
+    this.inputs = [...inputs].sort(
+      (left, right) => left.rank - right.rank || left.partition - right.partition,
+    )
     this.#live = [...this.inputs]
   }
 

@@ -24,8 +24,10 @@ interface StoredInput {
 
 export function inputMetadata(input: Input): string {
   const lanes: Record<string, StoredLane> = {}
-  for (const lane of input.lanes) {
-    lanes[lane.timeName] = lane.idle ? { max: lane.maxTimestamp, idle: true } : { max: lane.maxTimestamp }
+  for (const [index, lane] of input.lanes.entries()) {
+    lanes[laneName(input, index)] = lane.idle
+      ? { max: lane.maxTimestamp, idle: true }
+      : { max: lane.maxTimestamp }
   }
   const stored: StoredInput = input.metadata === undefined ? { lanes } : { lanes, source: input.metadata }
   return JSON.stringify(stored)
@@ -39,10 +41,17 @@ export function sourceMetadata(position: CommittedPosition): string {
 export function restoreLanes(input: Input, position: CommittedPosition | undefined): void {
   if (position === undefined) return
   const { lanes } = JSON.parse(position.metadata) as StoredInput
-  for (const lane of input.lanes) {
-    const stored = lanes[lane.timeName]
+  for (const [index, lane] of input.lanes.entries()) {
+    const stored = lanes[laneName(input, index)]
     if (stored !== undefined) lane.restore(stored.max, stored.idle === true)
   }
+}
+
+/** Steps that read one topic into the same step are told apart by their order. */
+function laneName(input: Input, index: number): string {
+  const { timeName } = input.lanes[index] as Input['lanes'][number]
+  const before = input.lanes.slice(0, index).filter((lane) => lane.timeName === timeName).length
+  return before === 0 ? timeName : `${timeName}#${before}`
 }
 
 export function operatorMetadata(operator: StatefulTimed): string {

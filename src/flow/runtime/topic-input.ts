@@ -16,10 +16,10 @@ import { type Key, storeKey } from '../../record/key-codec.ts'
 import { partitionOf } from '../../record/partitioner.ts'
 import type { RecordHeader } from '../../record/record.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
+import type { Clock } from '../../sys/sys.ts'
 import type { TopicSourceNode, TopicSpec } from '../graph/plan.ts'
 import type { TaskContext } from '../operators/operator.ts'
 import type { FollowedRecord, RecordOrigin } from '../task/current-record.ts'
-import type { Clock } from '../../sys/sys.ts'
 import type { InputStatus } from './engine-port.ts'
 import type { Input, InputState } from './input.ts'
 import type { SourceLane } from './source-lane.ts'
@@ -278,4 +278,3 @@ export class TopicInput implements Input, RecordOrigin {
     this.#reader.close()
   }
 }
-

@@ -24,10 +24,18 @@ export class PartitionWriter {
   }
 
   get bytes(): number {
-    return this.#closedBytes + (this.#builder === undefined || this.#builder.count === 0 ? 0 : this.#builder.sizeBytes)
+    return (
+      this.#closedBytes +
+      (this.#builder === undefined || this.#builder.count === 0 ? 0 : this.#builder.sizeBytes)
+    )
   }
 
-  append(timestamp: Timestamp, key: Uint8Array | null, value: Uint8Array | null, headers?: readonly RecordHeader[]): void {
+  append(
+    timestamp: Timestamp,
+    key: Uint8Array | null,
+    value: Uint8Array | null,
+    headers?: readonly RecordHeader[],
+  ): void {
     this.#open().append(timestamp, key, value, headers)
     this.#added()
   }
@@ -92,11 +100,13 @@ export class TopicWriters {
 
   get bytes(): number {
     let bytes = 0
-    for (const partitions of this.#writers.values()) for (const writer of partitions) bytes += writer?.bytes ?? 0
+    for (const partitions of this.#writers.values())
+      for (const writer of partitions) bytes += writer?.bytes ?? 0
     return bytes
   }
 
   *all(): IterableIterator<PartitionWriter> {
-    for (const partitions of this.#writers.values()) for (const writer of partitions) if (writer !== undefined) yield writer
+    for (const partitions of this.#writers.values())
+      for (const writer of partitions) if (writer !== undefined) yield writer
   }
 }

@@ -10,7 +10,15 @@ import { GroupTableOperator, GroupTableSender } from '../operators/group-table-o
 import { GroupWindowOperator, GroupWindowSender } from '../operators/group-window-operator.ts'
 import { JoinTableOperator, TableChangesOperator } from '../operators/join-operators.ts'
 import { KeyByOperator, ShuffleOperator } from '../operators/key-operators.ts'
-import { type ChangeReceiver, type LatestReceiver, NOBODY, type Receiver, receiverOf, type RowReader, type TaskContext } from '../operators/operator.ts'
+import {
+  type ChangeReceiver,
+  type LatestReceiver,
+  NOBODY,
+  type Receiver,
+  type RowReader,
+  receiverOf,
+  type TaskContext,
+} from '../operators/operator.ts'
 import { SinkOutputOperator, TopicOutputOperator } from '../operators/output-operators.ts'
 import { SessionOperator } from '../operators/session-operator.ts'
 import {
@@ -26,9 +34,9 @@ import type { OperatorTime, TimedOperator } from '../operators/timed-operator.ts
 import { ViewOperator } from '../operators/view-operator.ts'
 import { WindowOperator } from '../operators/window-operator.ts'
 import { WindowOutputs, type WindowRowReceiver } from '../operators/window-outputs.ts'
+import { viewChangelog } from '../runtime/internal-topics.ts'
 import { SourceLane } from '../runtime/source-lane.ts'
 import type { TopicWriters } from '../runtime/topic-writer.ts'
-import { viewChangelog } from '../runtime/internal-topics.ts'
 import { connectTime } from './connect-time.ts'
 
 export type StatefulTimed = TimedOperator & {
@@ -86,7 +94,13 @@ class TaskBuilder {
   readonly #views: ViewOperator[] = []
   readonly #sinks: SinkOutputOperator[] = []
 
-  constructor(topology: Topology, context: TaskContext, writers: TopicWriters, app: string, recordBytesMax: number) {
+  constructor(
+    topology: Topology,
+    context: TaskContext,
+    writers: TopicWriters,
+    app: string,
+    recordBytesMax: number,
+  ) {
     this.#topology = topology
     this.#context = context
     this.#writers = writers
@@ -131,7 +145,10 @@ class TaskBuilder {
       case 'keyBy': {
         const tasks = each(entry.partitions, (partition) => this.#next(entry, partition))
         const operator = new KeyByOperator(node, context, tasks)
-        this.#entries.set(node, each(this.#topology.of(node.input).partitions, () => operator))
+        this.#entries.set(
+          node,
+          each(this.#topology.of(node.input).partitions, () => operator),
+        )
         return
       }
       case 'joinTable': {
@@ -175,7 +192,9 @@ class TaskBuilder {
   #source(entry: TopologyNode): void {
     const { node } = entry
     if (node.kind !== 'topicSource' && node.kind !== 'connectorSource') return
-    const keepers = entry.consumers.filter(({ node: { kind } }) => kind === 'toTable' || kind === 'output' || kind === 'view')
+    const keepers = entry.consumers.filter(
+      ({ node: { kind } }) => kind === 'toTable' || kind === 'output' || kind === 'view',
+    )
     const name = this.#firstName(entry)
     const lanes = each(entry.partitions, (partition) => {
       const kept = keepers.map((consumer) => this.#entry(consumer, partition))
@@ -199,7 +218,9 @@ class TaskBuilder {
   }
 
   #reaches(entry: TopologyNode, target: PlanNode): boolean {
-    return entry.consumers.some(({ node }) => node === target || this.#reaches(this.#topology.of(node), target))
+    return entry.consumers.some(
+      ({ node }) => node === target || this.#reaches(this.#topology.of(node), target),
+    )
   }
 
   #branch(entry: TopologyNode): void {
@@ -207,7 +228,9 @@ class TaskBuilder {
     if (node.kind !== 'branch') return
     const operators = each(entry.partitions, (partition) => {
       const branches = each(node.predicates.length + 1, (index) => {
-        const outputs = entry.consumers.filter((consumer) => (consumer.node as { index?: number }).index === index)
+        const outputs = entry.consumers.filter(
+          (consumer) => (consumer.node as { index?: number }).index === index,
+        )
         return receiverOf(outputs.map((consumer) => this.#entry(consumer, partition)))
       })
       return new BranchOperator(node, this.#context, branches)
@@ -233,7 +256,10 @@ class TaskBuilder {
     }
     if (node.kind === 'groupTable') {
       const sender = new GroupTableSender(node, context, operators as GroupTableOperator[])
-      this.#changes.set(node, each(this.#topology.of(node.input).partitions, () => sender))
+      this.#changes.set(
+        node,
+        each(this.#topology.of(node.input).partitions, () => sender),
+      )
     } else {
       this.#entries.set(node, operators as readonly Receiver[])
     }
@@ -257,7 +283,10 @@ class TaskBuilder {
     this.#flushers.push(...[...operators].reverse())
     if (node.kind === 'groupWindow') {
       const sender = new GroupWindowSender(node, context, operators as unknown as GroupWindowOperator[])
-      this.#windowRows.set(node, each(this.#topology.of(node.input).partitions, () => sender))
+      this.#windowRows.set(
+        node,
+        each(this.#topology.of(node.input).partitions, () => sender),
+      )
     } else {
       this.#entries.set(node, operators as unknown as readonly Receiver[])
     }
@@ -269,7 +298,10 @@ class TaskBuilder {
     const finals = of('final').map((final) => this.#next(final, partition))
     const groups = of('groupWindow')
     const rowsOf = (shown: readonly TopologyNode[]): WindowRowReceiver[] =>
-      shown.map(({ node }) => (this.#windowRows.get(node) as readonly WindowRowReceiver[])[partition] as WindowRowReceiver)
+      shown.map(
+        ({ node }) =>
+          (this.#windowRows.get(node) as readonly WindowRowReceiver[])[partition] as WindowRowReceiver,
+      )
     return new WindowOutputs({
       final: finals.length === 0 ? undefined : receiverOf(finals),
       late: receiverOf(of('late').map((late) => this.#next(late, partition))),
@@ -282,7 +314,9 @@ class TaskBuilder {
   /** Whether some `updates()` stands behind windows grouped again: then every change has to reach them. */
   #showsUpdates(entry: TopologyNode): boolean {
     return entry.consumers.some(
-      ({ node }) => node.kind === 'updates' || (node.kind === 'groupWindow' && this.#showsUpdates(this.#topology.of(node))),
+      ({ node }) =>
+        node.kind === 'updates' ||
+        (node.kind === 'groupWindow' && this.#showsUpdates(this.#topology.of(node))),
     )
   }
 

@@ -7,8 +7,8 @@
  * Cost: an element costs one entry in a Map, one in the store, and one record in the commit in which it changed.
  */
 import { MillraceError } from '../../base/errors.ts'
-import type { MemoryStore } from '../../state/memory-store.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
+import type { MemoryStore } from '../../state/memory-store.ts'
 import type { ElementBucket } from '../graph/aggregate.ts'
 
 type Elements = Map<string | number, unknown>

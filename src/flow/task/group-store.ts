@@ -26,7 +26,13 @@ export class GroupStore {
   readonly #hasBuckets: boolean
 
   /** @param subtracts whether values are ever taken out again. */
-  constructor(context: TaskContext, name: string, partition: number, aggregates: Aggregates, subtracts: boolean) {
+  constructor(
+    context: TaskContext,
+    name: string,
+    partition: number,
+    aggregates: Aggregates,
+    subtracts: boolean,
+  ) {
     this.names = Object.keys(aggregates)
     // The plan holds aggregates of any type; what they are given is what their own functions made.
     this.#aggregates = Object.values(aggregates) as unknown as readonly AnyAggregate[]
@@ -169,7 +175,11 @@ export function encodeGroup(
   return stored
 }
 
-export function decodeGroup(stored: readonly unknown[], aggregates: readonly AnyAggregate[], apart: readonly unknown[]): Group {
+export function decodeGroup(
+  stored: readonly unknown[],
+  aggregates: readonly AnyAggregate[],
+  apart: readonly unknown[],
+): Group {
   const accumulators = aggregates.map((aggregate, index) =>
     apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null,
   )
@@ -192,4 +202,3 @@ function copyOfJson(value: unknown): unknown {
 function same(value: unknown): unknown {
   return value
 }
-

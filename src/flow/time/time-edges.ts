@@ -49,6 +49,14 @@ export class TimeInputs {
     this.watermark = watermark
   }
 
+  /** After a restart: an input below the watermark had come back from idleness and not reached it yet. */
+  realign(): void {
+    for (let input = 0; input < this.#marks.length; input += 1) {
+      if (this.#status[input] === ALIGNED && (this.#marks[input] as Timestamp) < this.watermark)
+        this.#status[input] = BEHIND
+    }
+  }
+
   advance(input: number, mark: Timestamp): void {
     const before = this.#marks[input] as Timestamp
     if (mark <= before) return

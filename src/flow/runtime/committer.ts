@@ -1,0 +1,237 @@
+/**
+ * Makes commits: one atomic group of outputs, changelogs, views, positions and operator time (SEMANTICS 6.1).
+ *
+ * State: at most one commit on its way; what was last committed of each position, so that only what moved is written.
+ * If the power fails before the group is durable, nothing of it happened; afterwards all of it did. The views take
+ * their changes only when the answer is there.
+ */
+import type { PartitionId, TopicId } from '../../base/brands.ts'
+import { MillraceError } from '../../base/errors.ts'
+import type {
+  Broker,
+  CommitOutcome,
+  CommittedPosition,
+  Membership,
+  PartitionBatch,
+} from '../../broker/broker.ts'
+import type { MemoryStore } from '../../state/memory-store.ts'
+import type { Clock } from '../../sys/sys.ts'
+import type { SinkOutputOperator } from '../operators/output-operators.ts'
+import type { Tasks } from '../task/build-tasks.ts'
+import type { Input } from './input.ts'
+import { inputMetadata, operatorMetadata, timeTopic } from './operator-time.ts'
+import { type PendingCommit, placeOf, type ViewPart } from './pending-commit.ts'
+import type { PartitionWriter, TopicWriters } from './topic-writer.ts'
+import type { ViewTarget } from './view-target.ts'
+
+/** A store with the changelog partition it writes to. */
+export interface LoggedStore {
+  readonly store: MemoryStore<unknown>
+  readonly writer: PartitionWriter
+  readonly changelog: string
+  readonly partition: PartitionId
+}
+
+export function sinkTopic(id: string): string {
+  return `sink:${id}`
+}
+
+export class Committer {
+  readonly #broker: Broker
+  readonly #clock: Clock
+  readonly #writers: TopicWriters
+  readonly #stores: readonly LoggedStore[]
+  readonly #tasks: Tasks
+  readonly #targets: ReadonlyMap<string, ViewTarget>
+  readonly #wake: () => void
+  readonly #committed = new Map<string, CommittedPosition>()
+  #pending: PendingCommit | undefined
+
+  constructor(parts: {
+    readonly broker: Broker
+    readonly clock: Clock
+    readonly writers: TopicWriters
+    readonly stores: readonly LoggedStore[]
+    readonly tasks: Tasks
+    readonly targets: ReadonlyMap<string, ViewTarget>
+    readonly committed: readonly CommittedPosition[]
+    readonly wake: () => void
+  }) {
+    this.#broker = parts.broker
+    this.#clock = parts.clock
+    this.#writers = parts.writers
+    this.#stores = parts.stores
+    this.#tasks = parts.tasks
+    this.#targets = parts.targets
+    this.#wake = parts.wake
+    for (const position of parts.committed)
+      this.#committed.set(placeOf(position.topic, position.partition), position)
+  }
+
+  get busy(): boolean {
+    return this.#pending !== undefined
+  }
+
+  /** A sink makes its rows durable: until it has, it must not be written to. */
+  get preparing(): boolean {
+    return this.#pending !== undefined && this.#pending.preparing > 0
+  }
+
+  committed(topic: TopicId, partition: PartitionId): CommittedPosition | undefined {
+    return this.#committed.get(placeOf(topic, partition))
+  }
+
+  /** What the next commit will weigh, roughly, so that it can be cut before it is too large. */
+  get pendingBytes(): number {
+    let bytes = this.#writers.bytes
+    for (const { store } of this.#stores) bytes += store.changes * 64
+    return bytes
+  }
+
+  /** Cuts a commit here, between two records. False: there was nothing to commit. */
+  cut(membership: Membership, inputs: readonly Input[]): boolean {
+    for (const flusher of this.#tasks.flushers) flusher.flush()
+    const changes = this.#tasks.views.map((view) => ({ view, changes: view.take() }))
+    for (const { store, writer } of this.#stores) writeChanges(store, writer)
+    const batches: PartitionBatch[] = []
+    const firstBatch = new Map<string, number>()
+    for (const writer of this.#writers.all()) {
+      const taken = writer.take()
+      if (taken.length === 0) continue
+      const topic = writer.topic()
+      firstBatch.set(placeOf(topic, writer.partition), batches.length)
+      for (const bytes of taken) batches.push({ topic, partition: writer.partition, bytes })
+    }
+    const views: ViewPart[] = []
+    for (const { view, changes: rows } of changes) {
+      if (rows.length === 0) continue
+      views.push({
+        view,
+        changes: rows,
+        firstBatch: firstBatch.get(placeOf(view.changelog, view.partition)) as number,
+      })
+    }
+    const sinks = this.#tasks.sinks.filter((sink) => sink.dirty)
+    const positions = this.#moved(inputs)
+    if (batches.length === 0 && positions.length === 0 && sinks.length === 0) return false
+    const pending: PendingCommit = {
+      batches,
+      positions,
+      views,
+      sinks,
+      cutAt: this.#clock.monotonic(),
+      preparing: sinks.length,
+      submitted: false,
+      outcome: undefined,
+    }
+    this.#pending = pending
+    for (const sink of sinks) this.#prepare(sink, pending)
+    this.#submitWhenPrepared(pending, membership)
+    return true
+  }
+
+  /** Looks after the commit on its way. Answers how long it took when it became durable. Throws when it failed. */
+  poll(membership: Membership): number | undefined {
+    const pending = this.#pending
+    if (pending === undefined) return undefined
+    this.#submitWhenPrepared(pending, membership)
+    const { outcome } = pending
+    if (outcome === undefined) return undefined
+    if (outcome.kind !== 'committed') throw failureOf(outcome)
+    this.#pending = undefined
+    for (const position of pending.positions) {
+      this.#committed.set(placeOf(position.topic, position.partition), position)
+    }
+    for (const { view, changes, firstBatch } of pending.views) {
+      const base = outcome.baseOffsets[firstBatch] as number
+      this.#targets.get(view.node.name)?.commit(view.partition, changes, base + changes.length)
+    }
+    return this.#clock.monotonic() - pending.cutAt
+  }
+
+  #moved(inputs: readonly Input[]): CommittedPosition[] {
+    const moved: CommittedPosition[] = []
+    const add = (position: CommittedPosition): void => {
+      const last = this.#committed.get(placeOf(position.topic, position.partition))
+      if (last?.offset !== position.offset || last.metadata !== position.metadata) moved.push(position)
+    }
+    for (const input of inputs) {
+      const { topic, partition, position: offset, leaderEpoch } = input
+      add({ topic, partition, offset, leaderEpoch, metadata: inputMetadata(input) })
+    }
+    for (const operator of this.#tasks.timed) {
+      const { partition } = operator
+      const metadata = operatorMetadata(operator)
+      add({ topic: timeTopic(operator.name), partition, offset: 0, leaderEpoch: 0, metadata })
+    }
+    return moved
+  }
+
+  #prepare(sink: SinkOutputOperator, pending: PendingCommit): void {
+    sink.dirty = false
+    sink.writer?.prepare((error, mark) => {
+      pending.preparing -= 1
+      if (error !== undefined) pending.outcome = { kind: 'refused', reason: 'disk', error }
+      sink.mark = mark
+      const { partition } = sink
+      const topic = sinkTopic(sink.sinkId)
+      pending.positions.push({ topic, partition, offset: 0, leaderEpoch: 0, metadata: mark ?? '' })
+      this.#wake()
+    })
+  }
+
+  #submitWhenPrepared(pending: PendingCommit, membership: Membership): void {
+    if (pending.submitted || pending.preparing > 0 || pending.outcome !== undefined) return
+    pending.submitted = true
+    const { batches, positions } = pending
+    this.#broker.commit({ batches, positions, membership, conditions: [] }, (outcome) => {
+      pending.outcome = outcome
+      this.#wake()
+    })
+  }
+}
+
+function writeChanges(store: MemoryStore<unknown>, writer: PartitionWriter): void {
+  if (store.changes === 0) return
+  store.writeChanges({
+    change: (bytes, keyStart, keyEnd, valueStart, valueEnd) => {
+      const key = bytes.subarray(keyStart, keyEnd)
+      writer.append(0, key, valueStart < 0 ? null : bytes.subarray(valueStart, valueEnd))
+    },
+  })
+}
+
+function failureOf(outcome: Exclude<CommitOutcome, { kind: 'committed' }>): MillraceError {
+  const { error } = outcome
+  if (outcome.kind === 'unknown') {
+    return new MillraceError(
+      'MILLRACE_REFUSED',
+      `whether the last commit was written is not known (${error.message}): start the app again, it goes on from what is`,
+      { cause: error },
+    )
+  }
+  switch (outcome.reason) {
+    case 'fenced':
+      return new MillraceError(
+        'MILLRACE_FENCED',
+        'another instance of the app took over its work: this one has stopped, and nothing of it is half done',
+        { cause: error },
+      )
+    case 'tooLarge':
+      return new MillraceError(
+        'MILLRACE_RECORD_TOO_LARGE',
+        `the commit is larger than the broker takes (${error.message}): one record makes too many results; ` +
+          'let it make fewer, or raise the limit',
+        { cause: error },
+      )
+    case 'disk':
+    case 'condition':
+      return new MillraceError(
+        'MILLRACE_DISK',
+        `the commit was refused: ${error.message}; nothing of it was written`,
+        {
+          cause: error,
+        },
+      )
+  }
+}
