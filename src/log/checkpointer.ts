@@ -70,7 +70,7 @@ export class Checkpointer {
     const work: [Partition, Segment][] = []
     for (const partition of this.#host.partitions()) {
       for (const segment of partition.segments) {
-        if (segment.syncedBytes < segment.sizeBytes) work.push([partition, segment])
+        if (segment.syncedBytes < segment.sizeBytes || segment.indexesUnsaved) work.push([partition, segment])
       }
     }
     this.#syncNext(work, 0, done)

@@ -208,13 +208,10 @@ export class Segment {
     return this.#index
   }
 
-  get indexLoaded(): boolean {
-    return this.#index !== undefined
-  }
-
-  /** Drops the index from memory; it can be loaded again. For segments that are only read. */
-  forgetIndex(): void {
-    this.#index = undefined
+  get indexesUnsaved(): boolean {
+    const index = this.#index
+    if (index === undefined || this.sizeBytes === 0) return false
+    return this.#savedOffsets !== index.offsetCount || this.#savedTimes !== index.timeCount
   }
 
   /** What the files say was found wrong: makes the index from the batches, and later the files from it. */
@@ -232,6 +229,31 @@ export class Segment {
   seal(): void {
     this.#sealed = true
     this.#index?.seal()
+  }
+
+  /** Where an index file says something else than the batches; undefined if nowhere. Reads the whole segment. */
+  indexFault(): { readonly file: string; readonly position: number; readonly what: string } | undefined {
+    const index = new SegmentIndex(this.base)
+    this.#addBatches(index, 0)
+    if (this.#sealed) index.seal()
+    return (
+      this.#firstDifference('.index', index.offsetBytes()) ??
+      this.#firstDifference('.timeindex', index.timeBytes())
+    )
+  }
+
+  /** A file may be missing or end early: it is completed when it is needed. */
+  #firstDifference(suffix: string, expected: Uint8Array): ReturnType<Segment['indexFault']> {
+    const actual = this.#readWhole(suffix) ?? new Uint8Array(0)
+    for (let position = 0; position < actual.length; position += 1) {
+      if (actual[position] === expected[position]) continue
+      const what =
+        position >= expected.length
+          ? 'there is more than the batches have'
+          : 'it does not agree with the batches'
+      return { file: this.path + suffix, position, what: `${what}; remove the file, it is made again` }
+    }
+    return undefined
   }
 
   /** Appends to the index files what they lack. They are not synced: they can be made again. */
