@@ -1,4 +1,10 @@
-import { marksTopic, planTopic, storeChangelog, viewChangelog } from '../runtime/internal-topics.ts'
+import {
+  engineTopic,
+  marksTopic,
+  planTopic,
+  storeChangelog,
+  viewChangelog,
+} from '../runtime/internal-topics.ts'
 import { holdOf } from '../task/connect-time.ts'
 import { keepsElements } from '../task/group-store.ts'
 import { checkPlan } from './check-plan.ts'
@@ -162,5 +168,6 @@ function topicsOf(app: string, topology: Topology): TopicUse[] {
   }
   add(planTopic(app), 1, 'internal')
   add(marksTopic(app), 1, 'internal')
+  add(engineTopic(app), 1, 'internal')
   return [...topics.values()]
 }

@@ -19,7 +19,14 @@ import type { Clock } from '../../sys/sys.ts'
 import type { SinkOutputOperator } from '../operators/output-operators.ts'
 import type { Tasks } from '../task/build-tasks.ts'
 import type { Input } from './input.ts'
-import { inputMetadata, operatorMetadata, timeTopic } from './operator-time.ts'
+import {
+  type EngineEntry,
+  inputMetadata,
+  operatorTimeText,
+  sinkKey,
+  sourceKey,
+  timeKey,
+} from './operator-time.ts'
 import { type PendingCommit, placeOf, type ViewPart } from './pending-commit.ts'
 import type { PartitionWriter, TopicWriters } from './topic-writer.ts'
 import type { ViewTarget } from './view-target.ts'
@@ -32,15 +39,13 @@ export interface LoggedStore {
   readonly partition: PartitionId
 }
 
-export function sinkTopic(id: string): string {
-  return `sink:${id}`
-}
-
 export class Committer {
   readonly #broker: Broker
   readonly #clock: Clock
   readonly #writers: TopicWriters
   readonly #stores: readonly LoggedStore[]
+  readonly #entries: MemoryStore<EngineEntry>
+  readonly #entriesWriter: PartitionWriter
   readonly #tasks: Tasks
   readonly #targets: ReadonlyMap<string, ViewTarget>
   readonly #wake: () => void
@@ -52,6 +57,8 @@ export class Committer {
     readonly clock: Clock
     readonly writers: TopicWriters
     readonly stores: readonly LoggedStore[]
+    readonly entries: MemoryStore<EngineEntry>
+    readonly entriesWriter: PartitionWriter
     readonly tasks: Tasks
     readonly targets: ReadonlyMap<string, ViewTarget>
     readonly committed: readonly CommittedPosition[]
@@ -61,6 +68,8 @@ export class Committer {
     this.#clock = parts.clock
     this.#writers = parts.writers
     this.#stores = parts.stores
+    this.#entries = parts.entries
+    this.#entriesWriter = parts.entriesWriter
     this.#tasks = parts.tasks
     this.#targets = parts.targets
     this.#wake = parts.wake
@@ -113,7 +122,9 @@ export class Committer {
     }
     const sinks = this.#tasks.sinks.filter((sink) => sink.dirty)
     const positions = this.#moved(inputs)
-    if (batches.length === 0 && positions.length === 0 && sinks.length === 0) return false
+    this.#noteTimes(inputs)
+    if (batches.length === 0 && positions.length === 0 && sinks.length === 0 && this.#entries.changes === 0)
+      return false
     const pending: PendingCommit = {
       batches,
       positions,
@@ -151,20 +162,32 @@ export class Committer {
 
   #moved(inputs: readonly Input[]): CommittedPosition[] {
     const moved: CommittedPosition[] = []
-    const add = (position: CommittedPosition): void => {
-      const last = this.#committed.get(placeOf(position.topic, position.partition))
-      if (last?.offset !== position.offset || last.metadata !== position.metadata) moved.push(position)
-    }
     for (const input of inputs) {
+      // Sources of the outside have no topic: their positions are entries of the engine's store.
+      if (input.metadata !== undefined) continue
       const { topic, partition, position: offset, leaderEpoch } = input
-      add({ topic, partition, offset, leaderEpoch, metadata: inputMetadata(input) })
-    }
-    for (const operator of this.#tasks.timed) {
-      const { partition } = operator
-      const metadata = operatorMetadata(operator)
-      add({ topic: timeTopic(operator.name), partition, offset: 0, leaderEpoch: 0, metadata })
+      const metadata = inputMetadata(input)
+      const last = this.#committed.get(placeOf(topic, partition))
+      if (last?.offset !== offset || last.metadata !== metadata) {
+        moved.push({ topic, partition, offset, leaderEpoch, metadata })
+      }
     }
     return moved
+  }
+
+  #noteTimes(inputs: readonly Input[]): void {
+    for (const operator of this.#tasks.timed) {
+      this.#note(timeKey(operator.name, operator.partition), 0, operatorTimeText(operator.stored))
+    }
+    for (const input of inputs) {
+      if (input.metadata === undefined) continue
+      this.#note(sourceKey(input.name, input.partition), input.position, inputMetadata(input))
+    }
+  }
+
+  #note(key: string, offset: number, text: string): void {
+    const known = this.#entries.get(0, key)
+    if (known?.offset !== offset || known.text !== text) this.#entries.put(0, key, { offset, text })
   }
 
   #prepare(sink: SinkOutputOperator, pending: PendingCommit): void {
@@ -172,10 +195,7 @@ export class Committer {
     sink.writer?.prepare((error, mark) => {
       pending.preparing -= 1
       if (error !== undefined) pending.outcome = { kind: 'refused', reason: 'disk', error }
-      sink.mark = mark
-      const { partition } = sink
-      const topic = sinkTopic(sink.sinkId)
-      pending.positions.push({ topic, partition, offset: 0, leaderEpoch: 0, metadata: mark ?? '' })
+      else if (mark !== undefined) this.#note(sinkKey(sink.sinkId, sink.partition), 0, mark)
       this.#wake()
     })
   }
@@ -184,6 +204,10 @@ export class Committer {
     if (pending.submitted || pending.preparing > 0 || pending.outcome !== undefined) return
     pending.submitted = true
     const { batches, positions } = pending
+    writeChanges(this.#entries, this.#entriesWriter)
+    const { partition } = this.#entriesWriter
+    const topic = this.#entriesWriter.topic()
+    for (const bytes of this.#entriesWriter.take()) batches.push({ topic, partition, bytes })
     this.#broker.commit({ batches, positions, membership, conditions: [] }, (outcome) => {
       pending.outcome = outcome
       this.#wake()
@@ -191,7 +215,7 @@ export class Committer {
   }
 }
 
-function writeChanges(store: MemoryStore<unknown>, writer: PartitionWriter): void {
+function writeChanges<V>(store: MemoryStore<V>, writer: PartitionWriter): void {
   if (store.changes === 0) return
   store.writeChanges({
     change: (bytes, keyStart, keyEnd, valueStart, valueEnd) => {

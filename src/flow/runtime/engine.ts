@@ -17,7 +17,7 @@ import {
 import type { CommittedPosition, Membership, TopicDescription } from '../../broker/broker.ts'
 import { type Key, keySerde } from '../../record/key-codec.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
-import type { StoreCodec } from '../../state/store-codec.ts'
+import { jsonStoreCodec, type StoreCodec } from '../../state/store-codec.ts'
 import { checkPlan } from '../graph/check-plan.ts'
 import type { ConnectorContext } from '../graph/connector.ts'
 import type { PlanNode, TopicSpec } from '../graph/plan.ts'
@@ -25,17 +25,25 @@ import type { Topology } from '../graph/topology.ts'
 import { Counters, type Firing, type TaskContext } from '../operators/operator.ts'
 import { buildTasks, type Tasks } from '../task/build-tasks.ts'
 import { FollowedRecord } from '../task/current-record.ts'
-import { Committer, type LoggedStore, sinkTopic } from './committer.ts'
-import { ConnectorInput, sourceTopic } from './connector-input.ts'
+import { Committer, type LoggedStore } from './committer.ts'
+import { ConnectorInput } from './connector-input.ts'
 import { Ends } from './ends.ts'
 import { EngineMetrics } from './engine-metrics.ts'
 import type { EngineHandle, EngineOptions, EngineState, EngineStatus } from './engine-port.ts'
 import { treatFailure } from './failures.ts'
 import type { Input } from './input.ts'
 import { InputGroup } from './input-group.ts'
-import { marksTopic, planTopic, storeChangelog, viewChangelog } from './internal-topics.ts'
+import { engineTopic, marksTopic, planTopic, storeChangelog, viewChangelog } from './internal-topics.ts'
 import { groupLanes } from './lane-groups.ts'
-import { parseOperatorTime, restoreLanes, sourceMetadata, timeTopic } from './operator-time.ts'
+import {
+  type EngineEntry,
+  parseOperatorTime,
+  restoreLanes,
+  sinkKey,
+  sourceKey,
+  sourceMetadata,
+  timeKey,
+} from './operator-time.ts'
 import { RestoreLog } from './restore-log.ts'
 import type { SourceLane } from './source-lane.ts'
 import { Starter } from './starter.ts'
@@ -65,6 +73,8 @@ class Engine implements EngineHandle {
   readonly #topology: Topology
   readonly #writers = new TopicWriters()
   readonly #stores: LoggedStore[] = []
+  /** What the engine keeps for itself. */
+  readonly #entries = new MemoryStore<EngineEntry>('engine', jsonStoreCodec<EngineEntry>())
   readonly #counters = new Counters()
   readonly #current = new FollowedRecord()
   readonly #epoch = { now: 1 }
@@ -189,8 +199,7 @@ class Engine implements EngineHandle {
 
   status(): EngineStatus {
     const restoring = this.state === 'restoring'
-    const marks = this.#tasks.lanes.map((lane) => lane.watermark)
-    const watermark = marks.length === 0 ? MIN_TIMESTAMP : Math.min(...marks)
+    const watermark = lowestWatermark(this.#tasks.lanes)
     return {
       state: this.state,
       inputs: this.#inputs.map((input) => input.status()),
@@ -217,12 +226,9 @@ class Engine implements EngineHandle {
       this.#writers.writer(planTopic(plan.name), 0).appendText(0, null, this.#starter.newPlan)
       this.#dirty = true
     }
-    for (const { store, changelog, partition } of this.#stores) {
-      const topic = broker.topic(changelog) as TopicDescription
-      const apply = (record: Parameters<ConstructorParameters<typeof RestoreLog>[5]>[0]): void =>
-        store.restore(record.bytes, record.keyStart, record.keyEnd, record.valueStart, record.valueEnd)
-      this.#restores.push(new RestoreLog(broker, topic, partition, 0, wake, apply))
-    }
+    this.#restoreStore(this.#entries, engineTopic(plan.name), 0)
+    for (const { store, changelog, partition } of this.#stores)
+      this.#restoreStore(store, changelog, partition)
     for (const view of this.#tasks.views) {
       const { name } = view.node
       let target = this.#targets.get(name)
@@ -244,6 +250,15 @@ class Engine implements EngineHandle {
     return true
   }
 
+  #restoreStore<V>(store: MemoryStore<V>, changelog: string, partition: PartitionId): void {
+    const { broker, wake } = this.#options
+    const topic = broker.topic(changelog) as TopicDescription
+    const log = new RestoreLog(broker, topic, partition, 0, wake, (record) =>
+      store.restore(record.bytes, record.keyStart, record.keyEnd, record.valueStart, record.valueEnd),
+    )
+    this.#restores.push(log)
+  }
+
   #restore(): boolean {
     const next = this.#restores.find((log) => !log.done)
     if (next !== undefined) return next.step()
@@ -260,13 +275,14 @@ class Engine implements EngineHandle {
     const committed = broker.positions(plan.name)
     const at = (topic: TopicId, partition: PartitionId): CommittedPosition | undefined =>
       committed.find((position) => position.topic === topic && position.partition === partition)
+    const entry = (key: string): EngineEntry | undefined => this.#entries.get(0, key)
     for (const operator of this.#tasks.timed) {
-      operator.restored(parseOperatorTime(at(timeTopic(operator.name), operator.partition)))
+      operator.restored(parseOperatorTime(entry(timeKey(operator.name, operator.partition))?.text))
     }
     for (const operator of this.#tasks.aggregating) operator.groups.restored()
     const connector: ConnectorContext = { sys, baseFolder, wake }
     for (const sink of this.#tasks.sinks)
-      sink.open(connector, at(sinkTopic(sink.sinkId), sink.partition)?.metadata)
+      sink.open(connector, entry(sinkKey(sink.sinkId, sink.partition))?.text)
     const groups = groupLanes(this.#topology, this.#tasks.lanes)
     const bytesMax = Math.min(
       FETCH_BYTES_MAX,
@@ -279,7 +295,13 @@ class Engine implements EngineHandle {
       this.#inputs.push(...inputs)
       this.#groups.push(new InputGroup(inputs))
     }
-    for (const input of this.#inputs) restoreLanes(input, at(input.topic, input.partition))
+    for (const input of this.#inputs) {
+      const outside = input.metadata !== undefined
+      const text = outside
+        ? entry(sourceKey(input.name, input.partition))?.text
+        : at(input.topic, input.partition)?.metadata
+      restoreLanes(input, text)
+    }
     for (const operator of this.#tasks.timed) operator.announce()
     for (const operator of this.#tasks.timed) operator.time.realign()
     this.#committer = new Committer({
@@ -287,6 +309,8 @@ class Engine implements EngineHandle {
       clock: sys.clock,
       writers: this.#writers,
       stores: this.#stores,
+      entries: this.#entries,
+      entriesWriter: this.#writers.writer(engineTopic(plan.name), 0),
       tasks: this.#tasks,
       targets: this.#targets,
       committed,
@@ -308,11 +332,11 @@ class Engine implements EngineHandle {
     const first = lanes[0] as SourceLane
     const shared = { lanes, rank, clock: sys.clock, context: this.#context, current: this.#current }
     if (first.node.kind === 'connectorSource') {
-      const committed = at(sourceTopic(first.node.source.id), first.partition)
+      const committed = this.#entries.get(0, sourceKey(first.node.source.id, first.partition))
       const stored =
         committed === undefined
           ? undefined
-          : { offset: committed.offset, metadata: sourceMetadata(committed) }
+          : { offset: committed.offset, metadata: sourceMetadata(committed.text) }
       return new ConnectorInput({ ...shared, stored, connector })
     }
     const spec: TopicSpec = first.node.topic
@@ -484,4 +508,12 @@ class Engine implements EngineHandle {
     for (const sink of this.#tasks.sinks) sink.writer?.close()
     this.#metrics.close()
   }
+}
+
+/** Of the sources that count; when all are idle, the highest of them. */
+function lowestWatermark(lanes: readonly SourceLane[]): Timestamp {
+  const active = lanes.filter(({ idle }) => !idle)
+  const marks = (active.length === 0 ? lanes : active).map(({ watermark }) => watermark)
+  if (marks.length === 0) return MIN_TIMESTAMP
+  return active.length === 0 ? Math.max(...marks) : Math.min(...marks)
 }

@@ -15,3 +15,8 @@ export function planTopic(app: string): string {
 export function marksTopic(app: string): string {
   return `${app}-marks`
 }
+
+/** Changelog of what the engine keeps for itself: operator time, positions of sources, marks of sinks. */
+export function engineTopic(app: string): string {
+  return `${app}-engine`
+}

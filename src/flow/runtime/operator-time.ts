@@ -1,14 +1,27 @@
-import type { CommittedPosition } from '../../broker/broker.ts'
 import type { OperatorTime } from '../operators/timed-operator.ts'
-import type { StatefulTimed } from '../task/build-tasks.ts'
 import type { Input } from './input.ts'
 
 /**
- * Operator time is committed as the metadata of positions (SEMANTICS 1.11): that of a source beside its position, that
- * of an operator under a topic of its own, `time:<step>`, whose offset means nothing.
+ * Operator time is committed with everything else (SEMANTICS 1.11): that of a topic beside its position, as metadata;
+ * that of operators and of sources of the outside in a store of the engine's own, by these keys.
  */
-export function timeTopic(name: string): string {
-  return `time:${name}`
+export function timeKey(step: string, partition: number): string {
+  return `time:${step}/${partition}`
+}
+
+export function sourceKey(id: string, partition: number): string {
+  return `source:${id}/${partition}`
+}
+
+export function sinkKey(id: string, partition: number): string {
+  return `sink:${id}/${partition}`
+}
+
+/** A value of that store. */
+export interface EngineEntry {
+  /** Of a source: the number of its records that were processed. Else 0. */
+  readonly offset: number
+  readonly text: string
 }
 
 interface StoredLane {
@@ -34,13 +47,13 @@ export function inputMetadata(input: Input): string {
 }
 
 /** The text of the source itself. */
-export function sourceMetadata(position: CommittedPosition): string {
-  return (JSON.parse(position.metadata) as StoredInput).source ?? ''
+export function sourceMetadata(text: string): string {
+  return (JSON.parse(text) as StoredInput).source ?? ''
 }
 
-export function restoreLanes(input: Input, position: CommittedPosition | undefined): void {
-  if (position === undefined) return
-  const { lanes } = JSON.parse(position.metadata) as StoredInput
+export function restoreLanes(input: Input, text: string | undefined): void {
+  if (text === undefined || text === '') return
+  const { lanes } = JSON.parse(text) as StoredInput
   for (const [index, lane] of input.lanes.entries()) {
     const stored = lanes[laneName(input, index)]
     if (stored !== undefined) lane.restore(stored.max, stored.idle === true)
@@ -54,11 +67,10 @@ function laneName(input: Input, index: number): string {
   return before === 0 ? timeName : `${timeName}#${before}`
 }
 
-export function operatorMetadata(operator: StatefulTimed): string {
-  const { reached, fired, cursor } = operator.stored
+export function operatorTimeText({ reached, fired, cursor }: OperatorTime): string {
   return JSON.stringify(cursor === undefined ? { reached, fired } : { reached, fired, cursor })
 }
 
-export function parseOperatorTime(position: CommittedPosition | undefined): OperatorTime | undefined {
-  return position === undefined ? undefined : (JSON.parse(position.metadata) as OperatorTime)
+export function parseOperatorTime(text: string | undefined): OperatorTime | undefined {
+  return text === undefined ? undefined : (JSON.parse(text) as OperatorTime)
 }

@@ -9,8 +9,8 @@ import type { ViewChange } from './view-target.ts'
  * marks of sinks, then for the broker. Nothing of it is visible until it is durable (SEMANTICS 6.2).
  */
 export interface PendingCommit {
-  readonly batches: readonly PartitionBatch[]
-  readonly positions: CommittedPosition[]
+  readonly batches: PartitionBatch[]
+  readonly positions: readonly CommittedPosition[]
   readonly views: readonly ViewPart[]
   readonly sinks: readonly SinkOutputOperator[]
   readonly cutAt: number
