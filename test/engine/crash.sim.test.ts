@@ -1,0 +1,247 @@
+import {
+  app,
+  count,
+  deadLetter,
+  hopping,
+  session,
+  stream,
+  sum,
+  text,
+  top,
+  topic,
+  tumbling,
+  view,
+} from 'millrace'
+import { lines } from 'millrace/files'
+import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
+import { SeededRandom } from '../../src/sim/seeded-random.ts'
+import { seed } from './seed.ts'
+import { type Outcome, SimWorld, type SimWorldOptions } from './sim-world.ts'
+
+const Request = z.object({ ip: z.string(), at: z.number(), path: z.string(), bytes: z.number() })
+const Window = z.object({ start: z.number(), end: z.number() })
+const Hits = z.object({ key: z.string(), window: Window, hits: z.number() })
+const requests = topic('requests', { value: Request })
+const perPath = topic('per-path', { key: text(), value: Hits, partitions: 2 })
+const topPaths = topic('top-paths', {
+  key: text(),
+  value: z.object({ key: z.string(), window: Window, paths: z.array(Hits) }),
+})
+const sessions = topic('sessions', {
+  key: text(),
+  value: z.object({
+    key: z.string(),
+    window: Window.extend({ lastEvent: z.number() }),
+    hits: z.number(),
+    bytes: z.number(),
+  }),
+  partitions: 2,
+})
+const late = topic('late', { key: text(), value: Request })
+
+/** The access log's pipeline in small: a file into a topic, and four kinds of results and views of it. */
+function pipeline() {
+  const load = stream(lines('/access.log')).map(parse).onError(deadLetter('unparsable')).to(requests)
+  const inTime = stream(requests, { eventTime: ({ at }) => at, outOfOrderness: '5s', idleAfter: false })
+  const hits = inTime
+    .keyBy(({ path }) => path)
+    .window('per-path', tumbling('10s'))
+    .aggregate({ hits: count() })
+  const trending = inTime
+    .keyBy(({ path }) => path)
+    .window('trending', hopping({ size: '20s', every: '5s' }))
+    .aggregate({ hits: count() })
+    .groupBy('top-paths', () => 'all')
+    .aggregate({ paths: top(2, (row) => row.hits, { ties: (row) => row.key }) })
+  const visits = inTime
+    .keyBy(({ ip }) => ip)
+    .window('sessions', session('8s'))
+    .aggregate({ hits: count(), bytes: sum(({ bytes }) => bytes) })
+  const strict = stream(requests, { eventTime: ({ at }) => at, idleAfter: false })
+    .keyBy(({ ip }) => ip)
+    .window('strict', tumbling('3s'), { allowedLateness: '1s' })
+  return app('crashing', {
+    load,
+    perPath: hits.final().to(perPath),
+    topPaths: trending.final().to(topPaths),
+    sessions: visits.final().to(sessions),
+    late: strict.count().late().to(late),
+    paths: view(hits.updates()),
+    trending: view(trending.final()),
+    visitors: view(visits.updates()),
+    bytes: view(inTime.keyBy(({ ip }) => ip).aggregate('bytes', { bytes: sum(({ bytes }) => bytes) })),
+  })
+}
+
+function parse(line: string): z.infer<typeof Request> {
+  const [ip, at, path, bytes] = line.split(' ')
+  if (ip === undefined || path === undefined) throw new Error(`not a request: ${line}`)
+  return { ip, at: Number(at), path, bytes: Number(bytes) }
+}
+
+/** A log of some 90 s, lines up to 5 s (and a few 9 s) behind, some unreadable. */
+function inputOf(lineCount: number, random: SeededRandom): string {
+  let clock = 1_000_000
+  return Array.from({ length: lineCount }, (_, index) => {
+    if (index % 13 === 7) return 'unreadable\n'
+    clock += random.below(2_500)
+    const at = clock - (random.chance(0.4) ? random.below(random.chance(0.2) ? 9_000 : 5_000) : 0)
+    return `10.0.0.${random.below(3)} ${at} /${random.below(4)} ${random.below(100)}\n`
+  }).join('')
+}
+
+function worldOf(input: string, options: SimWorldOptions): SimWorld {
+  const world = new SimWorld(pipeline(), options)
+  world.putFile('/access.log', input)
+  return world
+}
+
+/** An undisturbed run: what it leaves, and the disk operations from `first` to `last` that it took. */
+function undisturbed(input: string, options: SimWorldOptions) {
+  const world = worldOf(input, options)
+  const first = world.sys.disk.operations + 1
+  world.start()
+  world.runToEnd()
+  return { outcome: world.outcome(), first, last: world.sys.disk.operations }
+}
+
+function expectSame(actual: Outcome, expected: Outcome, where: string): void {
+  expect(Object.keys(actual.topics), where).toEqual(Object.keys(expected.topics))
+  for (const name of Object.keys(expected.topics)) {
+    expect(comparable(actual, name), `${name}, ${where}`).toEqual(comparable(expected, name))
+  }
+  for (const [name, rows] of Object.entries(expected.views)) {
+    expect(actual.views[name], `view ${name}, ${where}`).toEqual(rows)
+  }
+}
+
+/** A line has no time of its own: what is made of it before `eventTime` has the time of its reading. */
+const TIMED_BY_READING = ['requests', 'unparsable']
+
+function comparable({ topics }: Outcome, name: string): unknown {
+  if (!TIMED_BY_READING.includes(name)) return topics[name]
+  return topics[name]?.map((records) =>
+    records.map(({ key, value, headers }) => ({
+      key,
+      value,
+      headers: headers.filter(([header]) => header !== 'timestamp'),
+    })),
+  )
+}
+
+const LINES = 40
+
+describe(`power cuts at every disk operation, seed ${seed}`, () => {
+  const input = inputOf(LINES, new SeededRandom(seed).fork('input'))
+
+  test('the undisturbed run has something to lose', () => {
+    const { outcome, first, last } = undisturbed(input, { seed })
+    expect(last - first).toBeGreaterThan(20)
+    const { topics, views } = outcome
+    expect(Object.keys(topics).sort()).toEqual(
+      ['late', 'per-path', 'requests', 'sessions', 'top-paths', 'unparsable'].sort(),
+    )
+    for (const name of ['late', 'per-path', 'requests', 'sessions', 'top-paths']) {
+      expect(topics[name]?.flat().length, name).toBeGreaterThan(0)
+    }
+    for (const [name, rows] of Object.entries(views)) expect(rows.length, name).toBeGreaterThan(0)
+  })
+
+  test('the result does not depend on when commits fall', () => {
+    const { outcome } = undisturbed(input, { seed })
+    for (const options of [{ commitIntervalMs: 1 }, { commitIntervalMs: 1_000 }, { syncMs: 3 }]) {
+      expectSame(undisturbed(input, { seed, ...options }).outcome, outcome, JSON.stringify(options))
+    }
+  })
+
+  test.each([
+    ['syncs that answer at once', { commitIntervalMs: 3, syncMs: 0 }],
+    ['syncs that take their time', { commitIntervalMs: 2, syncMs: 2 }],
+  ])(
+    'each operation in turn: %s',
+    (_, settings) => {
+      const options = { seed, ...settings }
+      const { outcome, first, last } = undisturbed(input, options)
+      const random = new SeededRandom(seed).fork('second cut')
+      let cuts = 0
+      for (let operation = first; operation <= last; operation++) {
+        const world = worldOf(input, { ...options, seed: seed + operation })
+        const where = `seed ${seed}, power cut at disk operation ${operation} of ${first} to ${last}`
+        world.sys.disk.crashAt(operation)
+        try {
+          if (!world.survives()) {
+            cuts += 1
+            world.restart()
+            // Half of the time the power fails again while it comes up or soon after.
+            if (random.chance(0.5)) {
+              world.sys.disk.crashAt(1 + random.below(30))
+              if (!world.survives()) {
+                world.restart()
+                world.start()
+                world.runToEnd()
+              }
+            } else {
+              world.start()
+              world.runToEnd()
+            }
+          }
+        } catch (error) {
+          throw new Error(`${where}: ${error instanceof Error ? error.message : String(error)}`, {
+            cause: error,
+          })
+        }
+        expectSame(world.outcome(), outcome, where)
+      }
+      expect(cuts).toBe(last - first + 1)
+    },
+    60_000,
+  )
+})
+
+describe('a disk that fails', () => {
+  const input = inputOf(LINES, new SeededRandom(seed).fork('failing'))
+
+  test('a full disk stops the app with what and where, and loses nothing', () => {
+    const { outcome } = undisturbed(input, { seed })
+    let failures = 0
+    for (const room of [0, 1_000, 5_000, 15_000, 40_000]) {
+      const world = worldOf(input, { seed })
+      world.sys.disk.diskFull(room)
+      try {
+        world.start()
+        world.runToEnd()
+      } catch (error) {
+        failures += 1
+        expect(error, `room for ${room} bytes, seed ${seed}`).toMatchObject({ code: 'MILLRACE_DISK' })
+        expect((error as Error).message).toMatch(/cannot write \/data\/\S+.*ENOSPC/)
+        world.restart()
+        world.start()
+        world.runToEnd()
+      }
+      expectSame(world.outcome(), outcome, `room for ${room} bytes, seed ${seed}`)
+    }
+    expect(failures).toBeGreaterThan(1)
+  })
+
+  test('a sync that fails stops the app, and nothing is taken for durable that is not', () => {
+    const { outcome } = undisturbed(input, { seed })
+    let failures = 0
+    for (let nth = 1; nth <= 12; nth++) {
+      const world = worldOf(input, { seed: seed + nth })
+      world.sys.disk.failSync(nth)
+      try {
+        world.start()
+        world.runToEnd()
+      } catch (error) {
+        failures += 1
+        expect(error, `sync ${nth}, seed ${seed}`).toMatchObject({ code: 'MILLRACE_DISK' })
+        world.restart()
+        world.start()
+        world.runToEnd()
+      }
+      expectSame(world.outcome(), outcome, `sync ${nth}, seed ${seed}`)
+    }
+    expect(failures).toBeGreaterThan(1)
+  })
+})
