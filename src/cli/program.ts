@@ -39,9 +39,9 @@ function program(output: Output): Command {
   runCommands(millrace, output)
   topicCommands(millrace, output)
   viewCommands(millrace, output)
-  at(millrace.command('check'))
+  formatted(millrace.command('check'))
     .description('verify every byte of a data directory: batches, offsets, indexes, journal')
-    .action((options: AtOptions) => check(options, output))
+    .action((options: FormatOptions) => check(options, output))
   return millrace
 }
 

@@ -196,7 +196,7 @@ function topicsOf(plan: Plan): TopicSpec[] {
 
 /** Resolves when the engine runs: joined, restored, its topics made. */
 async function started(loop: EngineLoop): Promise<void> {
-  const running = (): boolean => !['starting', 'restoring'].includes(loop.engine.state)
+  const running = (): boolean => !['starting', 'restoring', 'failed'].includes(loop.engine.state)
   await Promise.race([loop.settled, loop.until(running)])
 }
 
