@@ -9,7 +9,7 @@ import { holdOf } from '../task/connect-time.ts'
 import { keepsElements } from '../task/group-store.ts'
 import { checkPlan } from './check-plan.ts'
 import type { Aggregates, Plan, PlanNode } from './plan.ts'
-import { inputsOf, stepLabel, type Topology, type TopologyNode } from './topology.ts'
+import { inputsOf, showsUpdates, stepLabel, type Topology, type TopologyNode } from './topology.ts'
 
 /** What an app does, for people (`millrace describe`) and for the comparison with the plan that ran before. */
 export interface PlanDescription {
@@ -96,7 +96,7 @@ function storesOf(app: string, topology: Topology): StoreDescription[] {
     const changelogs =
       node.kind === 'view'
         ? [viewChangelog(app, node.name)]
-        : [storeChangelog(app, node.name), ...elementLogs(app, node.name, node)]
+        : [storeChangelog(app, node.name), ...elementLogs(app, node, topology)]
     stores.push({
       name: node.kind === 'view' ? `view ${node.name}` : node.name,
       kind: node.kind,
@@ -108,12 +108,13 @@ function storesOf(app: string, topology: Topology): StoreDescription[] {
   return stores
 }
 
-function elementLogs(app: string, name: string, node: PlanNode): string[] {
+function elementLogs(app: string, node: PlanNode & { readonly name: string }, topology: Topology): string[] {
   if (!('aggregates' in node)) return []
-  const subtracts = node.kind === 'groupTable'
+  const subtracts =
+    node.kind === 'groupTable' || (node.kind === 'groupWindow' && showsUpdates(topology.of(node), topology))
   return Object.entries(node.aggregates)
     .filter(([, aggregate]) => keepsElements(aggregate, subtracts))
-    .map(([field]) => storeChangelog(app, `${name}-${field}-elements`))
+    .map(([field]) => storeChangelog(app, `${node.name}-${field}-elements`))
 }
 
 /** The part of a step that its stored state depends on; undefined: it has none. */

@@ -110,6 +110,14 @@ export function isTable(node: PlanNode): node is TableNode {
   )
 }
 
+/** Whether some `updates()` stands behind a windowed step grouped again: then every change has to reach it. */
+export function showsUpdates(entry: TopologyNode, topology: Topology): boolean {
+  return entry.consumers.some(
+    ({ node }) =>
+      node.kind === 'updates' || (node.kind === 'groupWindow' && showsUpdates(topology.of(node), topology)),
+  )
+}
+
 /** What people call a step: its kind and, where it has one, its name. */
 export function stepLabel(node: PlanNode): string {
   if (node.kind === 'topicSource') return `stream of topic ${node.topic.name}`

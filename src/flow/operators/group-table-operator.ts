@@ -67,7 +67,7 @@ export class GroupTableOperator implements RowReader {
     this.#node = node
     this.#context = context
     this.#outputs = outputs
-    this.groups = new GroupStore(context, node.name, partition, node.aggregates, true)
+    this.groups = new GroupStore(context, node.name, partition, node.aggregates, { subtracts: true })
   }
 
   replace(key: StoreKey, old: unknown, row: unknown, timestamp: Timestamp): void {

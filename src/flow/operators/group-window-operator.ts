@@ -85,7 +85,7 @@ export class GroupWindowOperator extends TimedOperator {
     this.#context = context
     this.#outputs = outputs
     this.#inclusive = parts.inclusive
-    this.groups = new GroupStore(context, node.name, partition, node.aggregates, parts.subtracts)
+    this.groups = new GroupStore(context, node.name, partition, node.aggregates, parts)
   }
 
   replace(key: StoreKey, window: Window, old: unknown, row: unknown, timestamp: Timestamp): void {

@@ -55,7 +55,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     this.#gap = gapMs
     this.#lateness = node.allowedLatenessMs
     // The groups lie inside the lists: their own store stays empty, but for the elements beside it.
-    this.groups = new GroupStore(context, `${node.name}-groups`, partition, node.aggregates, false)
+    this.groups = new GroupStore(context, node.name, partition, node.aggregates, { inside: true })
     const codec = this.groups.codec
     this.#store = context.store(
       node.name,

@@ -117,7 +117,7 @@ export class AggregateOperator implements Receiver, RowReader {
     this.#node = node
     this.#context = context
     this.#outputs = outputs
-    this.groups = new GroupStore(context, node.name, partition, node.aggregates, false)
+    this.groups = new GroupStore(context, node.name, partition, node.aggregates)
   }
 
   receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void {

@@ -53,7 +53,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     this.#panes = new PaneArithmetic(node.window as PaneSpec)
     this.#lateness = node.allowedLatenessMs
     this.#simple = this.#panes.paneMs === this.#panes.sizeMs
-    this.groups = new GroupStore(context, node.name, partition, node.aggregates, false)
+    this.groups = new GroupStore(context, node.name, partition, node.aggregates)
   }
 
   receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void {

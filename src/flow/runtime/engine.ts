@@ -12,6 +12,7 @@ import {
   MIN_TIMESTAMP,
   type Offset,
   type PartitionId,
+  type Timestamp,
   type TopicId,
 } from '../../base/brands.ts'
 import type { CommittedPosition, Membership, TopicDescription } from '../../broker/broker.ts'

@@ -39,7 +39,7 @@ export function treatFailure(
   const headers: RecordHeader[] = [
     ...(current.origin?.headers() ?? []),
     header('error', messageOf(error)),
-    header('stack', error instanceof Error ? (error.stack ?? '') : ''),
+    header('stack', error instanceof Error ? usersStack(error.stack ?? '') : ''),
     header('topic', current.topic),
     header('partition', String(current.partition)),
     header('offset', String(current.offset)),
@@ -47,6 +47,16 @@ export function treatFailure(
     header('attempts', '1'),
   ]
   parts.writers.writer(policy.topic, 0).append(current.timestamp, raw.key, raw.value, headers)
+}
+
+/** Frames of the engine: how a record came to a step differs from run to run, and says nothing of the failure. */
+const ENGINE_FRAME = /[\\/]flow[\\/](operators|runtime|task)[\\/]/
+
+/** A stack up to where the engine called: the same for the same record, whatever happened before. */
+function usersStack(stack: string): string {
+  const lines = stack.split('\n')
+  const engine = lines.findIndex((line) => /^\s+at /.test(line) && ENGINE_FRAME.test(line))
+  return engine < 0 ? stack : lines.slice(0, engine).join('\n')
 }
 
 function header(key: string, value: string): RecordHeader {

@@ -5,7 +5,7 @@
  */
 import { unreachable } from '../../base/assert.ts'
 import type { PlanNode, TableNode, WindowedNode } from '../graph/plan.ts'
-import type { Consumer, Topology, TopologyNode } from '../graph/topology.ts'
+import { type Consumer, showsUpdates, type Topology, type TopologyNode } from '../graph/topology.ts'
 import { GroupTableOperator, GroupTableSender } from '../operators/group-table-operator.ts'
 import { GroupWindowOperator, GroupWindowSender } from '../operators/group-window-operator.ts'
 import { JoinTableOperator, TableChangesOperator } from '../operators/join-operators.ts'
@@ -271,7 +271,7 @@ class TaskBuilder {
       const outputs = this.#windowOutputs(entry, partition)
       const order = entry.index * PARTITIONS_MAX + partition
       if (node.kind === 'groupWindow') {
-        const subtracts = this.#showsUpdates(entry)
+        const subtracts = showsUpdates(entry, this.#topology)
         const parts = { subtracts, inclusive: isSession(node) }
         return new GroupWindowOperator(node, context, partition, order, outputs, parts)
       }
@@ -306,18 +306,9 @@ class TaskBuilder {
       final: finals.length === 0 ? undefined : receiverOf(finals),
       late: receiverOf(of('late').map((late) => this.#next(late, partition))),
       updates: this.#tableOutputs(of('updates'), partition),
-      groupsOfFinal: rowsOf(groups.filter((group) => !this.#showsUpdates(group))),
-      groupsOfUpdates: rowsOf(groups.filter((group) => this.#showsUpdates(group))),
+      groupsOfFinal: rowsOf(groups.filter((group) => !showsUpdates(group, this.#topology))),
+      groupsOfUpdates: rowsOf(groups.filter((group) => showsUpdates(group, this.#topology))),
     })
-  }
-
-  /** Whether some `updates()` stands behind windows grouped again: then every change has to reach them. */
-  #showsUpdates(entry: TopologyNode): boolean {
-    return entry.consumers.some(
-      ({ node }) =>
-        node.kind === 'updates' ||
-        (node.kind === 'groupWindow' && this.#showsUpdates(this.#topology.of(node))),
-    )
   }
 
   #tableOutputs(tables: readonly TopologyNode[], partition: number): TableOutputs {

@@ -7,7 +7,7 @@
  */
 import type { Timestamp } from '../../base/brands.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
-import type { MemoryStore } from '../../state/memory-store.ts'
+import { MemoryStore } from '../../state/memory-store.ts'
 import { mappedStoreCodec } from '../../state/store-codec.ts'
 import type { Aggregate, ElementBucket } from '../graph/aggregate.ts'
 import type { Aggregates } from '../graph/plan.ts'
@@ -25,18 +25,23 @@ export class GroupStore {
   readonly #buckets: readonly (ElementBuckets | undefined)[]
   readonly #hasBuckets: boolean
 
-  /** @param subtracts whether values are ever taken out again. */
+  /**
+   * @param parts `subtracts`: whether values are ever taken out again. `inside`: the groups lie inside values of another
+   * store, which the owner keeps; then this one has only their elements.
+   */
   constructor(
     context: TaskContext,
     name: string,
     partition: number,
     aggregates: Aggregates,
-    subtracts: boolean,
+    parts: { readonly subtracts?: boolean; readonly inside?: boolean } = {},
   ) {
+    const { subtracts = false, inside = false } = parts
     this.names = Object.keys(aggregates)
     // The plan holds aggregates of any type; what they are given is what their own functions made.
     this.#aggregates = Object.values(aggregates) as unknown as readonly AnyAggregate[]
-    this.store = context.store(name, partition, groupCodec(this.#aggregates, subtracts))
+    const codec = groupCodec(this.#aggregates, subtracts)
+    this.store = inside ? new MemoryStore(name, codec) : context.store(name, partition, codec)
     this.#buckets = this.#aggregates.map((aggregate, index) =>
       keepsElements(aggregate, subtracts)
         ? new ElementBuckets(
