@@ -305,6 +305,7 @@ export class GroupCommit {
       block.end()
       number += 1
     }
+    block.putEndMark()
   }
 
   #encodePart(part: PlacedPart): void {

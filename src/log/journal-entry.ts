@@ -53,6 +53,15 @@ export function readEntry(bytes: Uint8Array, at: number, file: string): JournalE
   }
 }
 
+/** Zeros behind the last entry: the journal ends here, and was not torn. */
+export const END_MARK_BYTES = 32
+
+export function isEndMark(bytes: Uint8Array, at: number): boolean {
+  const end = Math.min(at + END_MARK_BYTES, bytes.length)
+  for (let index = at; index < end; index += 1) if (bytes[index] !== 0) return false
+  return true
+}
+
 /** Where the entry after this one begins. */
 export function nextEntryPosition(entry: JournalEntry): number {
   return aligned(entry.position + ENTRY_HEAD_BYTES + entry.body.length)
@@ -85,6 +94,12 @@ export class JournalBlock {
   clear(): void {
     this.#length = 0
     if (this.#buffer.length > KEPT_BYTES_MAX) this.#buffer = new Uint8Array(64 * 1024)
+  }
+
+  /** Ends the block. The next one is written over the mark. */
+  putEndMark(): void {
+    const at = this.reserve(END_MARK_BYTES)
+    this.#buffer.fill(0, at, at + END_MARK_BYTES)
   }
 
   begin(number: number, durable: number, type: EntryType): void {

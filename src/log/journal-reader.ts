@@ -6,10 +6,12 @@ import {
   ENTRY_HEAD_BYTES,
   ENTRY_TYPE,
   ENTRY_VERSION,
+  isEndMark,
   type JournalEntry,
   nextEntryPosition,
   readEntry,
 } from './journal-entry.ts'
+import type { TailCut } from './log.ts'
 import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
 
 /** What the journal holds from its last checkpoint's coverage on. */
@@ -23,6 +25,8 @@ export interface JournalContent {
   readonly durable: number
   /** The checkpoint is the last entry. */
   readonly endsWithCheckpoint: boolean
+  /** An entry behind the last one was written in part. */
+  readonly torn: TailCut | undefined
 }
 
 interface FileContent {
@@ -30,6 +34,8 @@ interface FileContent {
   readonly entries: readonly JournalEntry[]
   readonly stoppedAt: number
   readonly why: string
+  /** Behind what the torn entry may reach to; `stoppedAt` if the file just ends there. */
+  readonly tornUntil: number
   /** The highest `durable` of any entry of the file that belongs to this journal, behind the stop too. */
   readonly durable: number
 }
@@ -73,7 +79,12 @@ function joined(files: readonly FileContent[], checkpoint: JournalEntry, log: st
       `the journal is damaged at ${journalFile(log, last.first)}:${last.stoppedAt} (${last.why}): entry ${next} is missing, but all below ${durable} had been acknowledged; restore the file from a copy`,
     )
   }
-  return { checkpoint, entries, next, durable, endsWithCheckpoint: checkpoint.number === next - 1 }
+  const file = journalFile(log, last.first)
+  const torn =
+    last.tornUntil > last.stoppedAt
+      ? { file, from: last.stoppedAt, to: last.tornUntil, why: `no whole entry: ${last.why}` }
+      : undefined
+  return { torn, checkpoint, entries, next, durable, endsWithCheckpoint: checkpoint.number === next - 1 }
 }
 
 function readFile(disk: Disk, path: string, first: number): FileContent {
@@ -105,7 +116,9 @@ function readFile(disk: Disk, path: string, first: number): FileContent {
     at = nextEntryPosition(entry)
   }
   const expected = first + entries.length
+  const tornUntil = isEndMark(bytes, at) ? at : bytes.length
   return {
+    tornUntil,
     first,
     entries,
     stoppedAt: at,

@@ -1,10 +1,10 @@
 import { assert } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
-import type { JournalBlock } from './journal-entry.ts'
+import { END_MARK_BYTES, type JournalBlock } from './journal-entry.ts'
 import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
 
 /** Room is made in steps that double from the first to the last of these. */
-const ROOM_BYTES_MIN = 64 * 1024
+const ROOM_BYTES_MIN = 8 * 1024
 const ROOM_BYTES_MAX = 4 * 1024 * 1024
 
 /**
@@ -77,11 +77,11 @@ export class Journal {
     this.#room += step.length
   }
 
-  /** The caller has made room. */
+  /** The block has an end mark; the caller has made room. */
   write(block: JournalBlock): void {
     assert(this.#position + block.sizeBytes <= this.#room, 'the journal has room for what is written')
     this.#file.write(block.bytes(), this.#position)
-    this.#position += block.sizeBytes
+    this.#position += block.sizeBytes - END_MARK_BYTES
     this.#unsynced.add(this.#file)
   }
 

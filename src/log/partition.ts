@@ -5,7 +5,7 @@ import { BATCH_HEADER_BYTES, batchSizeBytes, verifyBatch } from '../record/batch
 import type { EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
 import { segmentPath } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
-import { Segment } from './segment.ts'
+import { type BatchPlace, Segment } from './segment.ts'
 import { PARTITION_RECORD_VERSION, type PartitionRecord } from './shape-entries.ts'
 
 /** Ends of reads that are remembered, so that a reader that goes on needs no search. */
@@ -173,6 +173,15 @@ export class Partition implements LogPartition {
     }
   }
 
+  /** The checksum of a batch leaves its epoch out, so damage to it is found here. */
+  checkEpoch(segment: Segment, { position, first, leaderEpoch }: BatchPlace): void {
+    let at = this.epochs.length - 1
+    while (at > 0 && (this.epochs[at] as EpochStart).start > first) at -= 1
+    const { epoch } = this.epochs[at] as EpochStart
+    if (leaderEpoch !== epoch)
+      throw segment.damage(position, `offset ${first} has leader epoch ${leaderEpoch}, expected ${epoch}`)
+  }
+
   /** The last segment whose base is at most `offset`. */
   #segmentOf(offset: Offset): Segment {
     let low = 0
@@ -233,6 +242,7 @@ export class Partition implements LogPartition {
       if (used === 0 && (batch.first > from || batch.last < from)) {
         throw segment.damage(position, `offsets ${batch.first} to ${batch.last}, expected ${from}`)
       }
+      this.checkEpoch(segment, batch)
       if (this.#host.verifyReads) {
         const wrong = verifyBatch(bytes, used, bytes.length)
         if (wrong !== undefined) throw segment.damage(position + used, wrong)

@@ -83,6 +83,7 @@ export class Recovery {
     this.#log = log
     this.#journal = readJournal(disk, log)
     this.#next = this.#journal.next
+    if (this.#journal.torn !== undefined) this.#tailsCut.push(this.#journal.torn)
   }
 
   run(): Recovered {

@@ -1,11 +1,12 @@
 import { assert } from '../base/assert.ts'
-import type { Offset } from '../base/brands.ts'
+import type { LeaderEpoch, Offset } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   batchBaseOffset,
   batchLastOffset,
+  batchLeaderEpoch,
   batchMaxTimestamp,
   batchSizeBytes,
 } from '../record/batch-header.ts'
@@ -21,6 +22,7 @@ export interface BatchPlace {
   readonly first: Offset
   readonly last: Offset
   readonly maxTimestamp: number
+  readonly leaderEpoch: LeaderEpoch
 }
 
 /**
@@ -192,7 +194,7 @@ export class Segment {
         `offsets ${first} to ${last} do not belong between ${this.base} and ${this.next}`,
       )
     }
-    return { position, sizeBytes, first, last, maxTimestamp }
+    return { position, sizeBytes, first, last, maxTimestamp, leaderEpoch: batchLeaderEpoch(bytes, at) }
   }
 
   damage(position: number, what: string): MillraceError {

@@ -106,6 +106,7 @@ export class LogVerifier {
           bytes = new Uint8Array(batch.sizeBytes)
           segment.read(bytes, start)
         }
+        partition.checkEpoch(segment, batch)
         const wrong = verifyBatch(bytes, used, bytes.length)
         if (wrong !== undefined) this.#find(partition, segment.file, start + used, wrong)
         this.#batches += 1
