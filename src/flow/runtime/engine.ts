@@ -30,7 +30,7 @@ import { Committer, type LoggedStore } from './committer.ts'
 import { ConnectorInput } from './connector-input.ts'
 import { Ends } from './ends.ts'
 import { EngineMetrics } from './engine-metrics.ts'
-import type { EngineHandle, EngineOptions, EngineState, EngineStatus } from './engine-port.ts'
+import type { EngineHandle, EngineOptions, EngineState, EngineStatus, InputStatus } from './engine-port.ts'
 import { treatFailure } from './failures.ts'
 import type { Input } from './input.ts'
 import { InputGroup } from './input-group.ts'
@@ -96,6 +96,8 @@ class Engine implements EngineHandle {
   #commitWanted = false
   #dirty = false
   #commits = 0
+  /** Of the inputs, when they were closed. */
+  #lastStatus: readonly InputStatus[] | undefined
 
   constructor(options: EngineOptions) {
     const { plan, broker } = options
@@ -203,7 +205,7 @@ class Engine implements EngineHandle {
     const watermark = lowestWatermark(this.#tasks.lanes)
     return {
       state: this.state,
-      inputs: this.#inputs.map((input) => input.status()),
+      inputs: this.#lastStatus ?? this.#inputs.map((input) => input.status()),
       watermark: watermark === MIN_TIMESTAMP ? undefined : watermark,
       restore: restoring
         ? {
@@ -504,6 +506,7 @@ class Engine implements EngineHandle {
   }
 
   #close(): void {
+    this.#lastStatus = statusOf(this.#inputs)
     for (const log of this.#restores) log.close()
     for (const input of this.#inputs) input.close()
     for (const sink of this.#tasks.sinks) sink.writer?.close()
@@ -517,4 +520,13 @@ function lowestWatermark(lanes: readonly SourceLane[]): Timestamp {
   const marks = (active.length === 0 ? lanes : active).map(({ watermark }) => watermark)
   if (marks.length === 0) return MIN_TIMESTAMP
   return active.length === 0 ? Math.max(...marks) : Math.min(...marks)
+}
+
+/** A reader that failed may not be able to say anything any more. */
+function statusOf(inputs: readonly Input[]): readonly InputStatus[] {
+  try {
+    return inputs.map((input) => input.status())
+  } catch {
+    return []
+  }
 }
