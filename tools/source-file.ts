@@ -136,7 +136,10 @@ export function lineOf(text: string, position: number): number {
   return line
 }
 
-/** Tests and their support (`log-test-world.ts`, `test-disk.ts`): they may reach everywhere, are measured less strictly. */
+/**
+ * Tests, their support (`log-test-world.ts`, `test-disk.ts`) and contracts, the suites that every implementation of a
+ * port runs: they may reach everywhere, are measured less strictly.
+ */
 export function isTest(path: string): boolean {
-  return /(\.(test|bench)|(^|[/-])test-[a-z-]+)\.ts$/.test(path) || path.startsWith('test/')
+  return /(\.(test|bench)|(^|[/-])test-[a-z-]+|(^|\/)contract)\.ts$/.test(path) || path.startsWith('test/')
 }

@@ -23,6 +23,8 @@ const HAS_NAMESPACE = 4
 const NAMESPACE_BYTES = 8
 /** Kind, namespace and a number. */
 const FIXED_BYTES_MAX = 17
+/** Up to here a loop is cheaper than a call into native code. */
+const SHORT_TEXT_UNITS = 24
 
 /** The most bytes that a key takes: a UTF-16 unit is at most three bytes of UTF-8. */
 export function changeKeyBytesMax(key: StoreKey | undefined): number {
@@ -43,7 +45,7 @@ export function writeChangeKey(
     kind = KIND_NUMBER
     at = target.writeDoubleBE(key === 0 ? 0 : key, at)
   } else if (key !== undefined) {
-    const written = target.utf8Write(key, at)
+    const written = writeShortAscii(target, at, key) ? key.length : target.utf8Write(key, at)
     // Only text that is not ASCII can be ill-formed; UTF-8 would replace its lone surrogates.
     if (written === key.length || key.isWellFormed()) {
       kind = KIND_TEXT
@@ -55,6 +57,18 @@ export function writeChangeKey(
   }
   target[position] = kind | (namespace === 0 ? 0 : HAS_NAMESPACE)
   return at
+}
+
+/** Writes a short ASCII text, which most keys are, without leaving JavaScript; false if it is not one. */
+function writeShortAscii(target: TextBuffer, position: number, text: string): boolean {
+  const length = text.length
+  if (length > SHORT_TEXT_UNITS) return false
+  for (let index = 0; index < length; index += 1) {
+    const unit = text.charCodeAt(index)
+    if (unit > 0x7f) return false
+    target[position + index] = unit
+  }
+  return true
 }
 
 export function encodeChangeKey(namespace: Namespace, key: StoreKey | undefined): Uint8Array {

@@ -96,6 +96,16 @@ describe('a snapshot', () => {
     ])
   })
 
+  test('may end without a commit if what was dirty is gone with its namespace', () => {
+    const store = filled(3)
+    store.put(9, 'new', 1)
+    const writer = new SnapshotWriter(store, { disk, folder: FOLDER, identity: 'id', begin: POSITION })
+    while (writer.slice(1_000));
+    store.drop(9)
+    writer.finish(POSITION, (error) => expect(error).toBeUndefined())
+    expect(rows(restore().store)).toEqual(rows(store))
+  })
+
   test('two are kept, and the changelog is released up to the begin of the older one', () => {
     const store = filled(10)
     expect(snapshot(store, { offset: 10, leaderEpoch: 0 })).toBeUndefined()

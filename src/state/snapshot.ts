@@ -109,7 +109,10 @@ export class SnapshotWriter<V> {
     answer: (error: Error | undefined, release: Offset | undefined) => void,
   ): void {
     assert(this.#open && this.#complete, 'a snapshot is finished once, after its last slice')
-    assert(this.#store.commits > this.#leftOutAt, 'the entries left out are in a commit before the end')
+    assert(
+      this.#store.commits > this.#leftOutAt || this.#store.changes === 0,
+      'the entries left out are in a commit before the end',
+    )
     assert(end.offset >= this.#settings.begin.offset, 'a snapshot does not end before it begins')
     this.#open = false
     try {
