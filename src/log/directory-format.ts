@@ -26,7 +26,7 @@ export function readDirectoryFormat(disk: Disk, log: string): number | undefined
   if (version > DIRECTORY_FORMAT) {
     throw new MillraceError(
       'MILLRACE_NEWER_FORMAT',
-      `${log} has log format ${version}; this program knows up to ${DIRECTORY_FORMAT}: use a newer one`,
+      `${path}:0 says log format ${version}; this program knows up to ${DIRECTORY_FORMAT}: use a newer one`,
     )
   }
   return version

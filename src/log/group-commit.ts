@@ -262,6 +262,10 @@ export class GroupCommit {
     let refusal = error as Error
     try {
       placement.undo()
+      for (const item of items) {
+        // Offsets that were given are given again, also those of items that were not placed yet.
+        for (const { partition } of item.kind === 'append' ? item.parts : []) partition.giveBack()
+      }
       // What is no failure of the disk is a fault of this program: its state cannot be trusted.
       if (!isDiskError(error)) this.#failure = refusal
     } catch (second) {

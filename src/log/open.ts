@@ -37,13 +37,15 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
   }
   const files = new OpenFiles(disk, all.openFilesMax)
   try {
-    const recovered = readDirectoryFormat(disk, folder) === undefined ? EMPTY : undefined
-    if (recovered !== undefined) prepareFolders(sys, folder)
-    const state = recovered ?? new Recovery(disk, files, folder).run()
+    const fresh = readDirectoryFormat(disk, folder) === undefined ? EMPTY : undefined
+    if (fresh !== undefined) prepareFolders(sys, folder)
+    // An opening that failed may have left the names of format and folders unsynced.
+    else disk.syncFolder(folder)
+    const state = fresh ?? new Recovery(disk, files, folder).run()
     // Numbered anew from here: a torn tail can never be taken for an entry. Not clean from now on.
     const first = state.nextNumber
     const position = restartJournal(disk, folder, first, checkpointBlock(first, state))
-    if (recovered !== undefined) writeDirectoryFormat(disk, folder)
+    if (fresh !== undefined) writeDirectoryFormat(disk, folder)
     const { clean, entriesReplayed, tailsCut } = state
     const ms = sys.clock.monotonic() - started
     for (const { file, from, to, why } of tailsCut) {

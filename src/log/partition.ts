@@ -109,6 +109,12 @@ export class Partition implements LogPartition {
     this.#endPosition = position
   }
 
+  /** What was appended and is not placed was refused. */
+  giveBack(): void {
+    this.appended = this.placed
+    this.waitingBytes = 0
+  }
+
   tellFollowers(): void {
     for (const listener of this.#listeners) listener()
   }

@@ -113,8 +113,6 @@ export class Placement {
       const { partition } = plan
       partition.segments.length = plan.segmentCount
       partition.placed = plan.activeNext
-      partition.appended = plan.activeNext
-      partition.waitingBytes = 0
       assert(
         partition.end <= partition.placed,
         () => `${partition.name}: what was acknowledged is not undone`,
