@@ -115,6 +115,8 @@ export class GroupWindowOperator extends TimedOperator {
 
   flush(): void {
     for (const { end, key: id, group } of this.#changed) {
+      // It may be flushed before the commit, when a window fires: what comes then has to be told again.
+      group.touched = -1
       const [start, key] = parseGroupId(id)
       const row = this.#rowOf(key, { start, end }, group)
       this.#outputs.updates.latest(updateKey(key, start), row, this.#lastEvent(end))

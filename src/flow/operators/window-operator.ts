@@ -90,7 +90,9 @@ export class WindowOperator extends TimedOperator implements Receiver {
     if (this.#changed.length === 0) return
     const closed = this.#closed()
     const told = this.#simple ? undefined : new Set<string>()
-    for (const { pane, key } of this.#changed) {
+    for (const { pane, key, group: changed } of this.#changed) {
+      // It may be flushed before the commit, when a window fires: what comes then has to be told again.
+      changed.touched = -1
       const last = this.#panes.lastWindowEnd(pane)
       for (let end = this.#firstOpen(pane, closed); end <= last; end += this.#panes.everyMs) {
         if (told !== undefined) {
