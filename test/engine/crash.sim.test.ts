@@ -103,7 +103,8 @@ function undisturbed(input: string, options: SimWorldOptions) {
   const first = world.sys.disk.operations + 1
   world.start()
   world.runToEnd()
-  return { outcome: world.outcome(), first, last: world.sys.disk.operations }
+  const { commits = 0 } = world.engine?.status() ?? {}
+  return { outcome: world.outcome(), first, last: world.sys.disk.operations, commits }
 }
 
 function expectSame(actual: Outcome, expected: Outcome, where: string): void {
@@ -130,14 +131,14 @@ function comparable({ topics }: Outcome, name: string): unknown {
   )
 }
 
-const LINES = 40
+const LINES = 60
 
 describe(`power cuts at every disk operation, seed ${seed}`, () => {
   const input = inputOf(LINES, new SeededRandom(seed).fork('input'))
 
   test('the undisturbed run has something to lose', () => {
     const { outcome, first, last } = undisturbed(input, { seed })
-    expect(last - first).toBeGreaterThan(20)
+    expect(last - first).toBeGreaterThan(100)
     const { topics, views } = outcome
     expect(Object.keys(topics).sort()).toEqual(
       ['late', 'per-path', 'requests', 'sessions', 'top-paths', 'unparsable'].sort(),
@@ -150,14 +151,28 @@ describe(`power cuts at every disk operation, seed ${seed}`, () => {
 
   test('the result does not depend on when commits fall', () => {
     const { outcome } = undisturbed(input, { seed })
-    for (const options of [{ commitIntervalMs: 1 }, { commitIntervalMs: 1_000 }, { syncMs: 3 }]) {
+    const fine = { recordsPerStep: 1, resultsPerStep: 1 }
+    for (const options of [
+      { commitIntervalMs: 1 },
+      { commitIntervalMs: 1_000 },
+      { syncMs: 3 },
+      { commitIntervalMs: 0, ...fine },
+      { commitIntervalMs: 1, syncMs: 2, ...fine },
+      { commitIntervalMs: 7, ...fine },
+    ]) {
       expectSame(undisturbed(input, { seed, ...options }).outcome, outcome, JSON.stringify(options))
     }
   })
 
   test.each([
-    ['syncs that answer at once', { commitIntervalMs: 3, syncMs: 0 }],
-    ['syncs that take their time', { commitIntervalMs: 2, syncMs: 2 }],
+    [
+      'commits between any two records and results',
+      { commitIntervalMs: 7, recordsPerStep: 1, resultsPerStep: 1 },
+    ],
+    [
+      'the next commit fills while one syncs',
+      { commitIntervalMs: 4, syncMs: 3, recordsPerStep: 2, resultsPerStep: 2 },
+    ],
   ])(
     'each operation in turn: %s',
     (_, settings) => {

@@ -22,7 +22,10 @@ export function histories(options: {
     amount: fc.integer({ min: -5, max: 9 }),
   })
   return fc
-    .tuple(fc.integer({ min: -WIDTH, max: WIDTH }), fc.array(step, { maxLength: options.lengthMax }))
+    .tuple(
+      fc.integer({ min: -WIDTH, max: WIDTH }),
+      fc.array(step, { maxLength: options.lengthMax, size: 'max' }),
+    )
     .map(([begin, steps]) => {
       let clock = begin
       return steps.map(({ key, forward, back, amount }) => {

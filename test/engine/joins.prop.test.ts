@@ -76,7 +76,7 @@ function naive(steps: readonly Step[]): { readonly inner: readonly Row[]; readon
 
 describe(`a stream meets a table, seed ${seed}`, () => {
   test('inner and left, with tombstones and power cuts', () => {
-    const property = fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+    const property = fc.property(fc.array(step, { maxLength: 30, size: 'max' }), (steps) => {
       const world = driver(joins)
       steps.forEach((one, timestamp) => {
         if (one.kind === 'crash') world.crash()

@@ -26,6 +26,9 @@ export interface SimWorldOptions {
   readonly commitIntervalMs?: number
   /** What a sync of a file takes, in virtual ms. Default 0. */
   readonly syncMs?: number
+  /** What one step of the engine does at most. Default: what it does in an app. */
+  readonly recordsPerStep?: number
+  readonly resultsPerStep?: number
 }
 
 const STEPS_MAX = 200_000
@@ -64,6 +67,7 @@ export class SimWorld {
   start(): void {
     const plan = planOf(this.#app)
     const { sys } = this
+    const { recordsPerStep, resultsPerStep } = this.#options
     if ((this.#options.syncMs ?? 0) > 0) sys.disk.delaySync(this.#options.syncMs ?? 0)
     this.broker = openBroker(sys, 'file:/data')
     const names = plan.leaves.flatMap((leaf) => (leaf.kind === 'view' ? [leaf.name] : []))
@@ -79,6 +83,8 @@ export class SimWorld {
       commitIntervalMs: this.#options.commitIntervalMs ?? 5,
       untilEnd: true,
       wake: () => undefined,
+      ...(recordsPerStep === undefined ? {} : { recordsPerStep }),
+      ...(resultsPerStep === undefined ? {} : { resultsPerStep }),
     })
   }
 

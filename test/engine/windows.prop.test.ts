@@ -35,7 +35,7 @@ const settings: fc.Arbitrary<Settings> = fc
     every: fc.integer({ min: 1, max: 12 }),
     factor: fc.constantFrom(1, 1, 2, 3),
     extra: fc.constantFrom(0, 0, 1, 5),
-    offset: fc.integer({ min: -3, max: 7 }),
+    offset: fc.integer({ min: 0, max: 15 }),
     outOfOrderness: fc.constantFrom(0, 1, 5, 20),
     allowedLateness: fc.constantFrom(0, 0, 1, 7, 30),
   })

@@ -20,6 +20,9 @@ export interface EngineOptions {
   readonly commitIntervalMs: number
   /** True: when all sources of the outside ended and their topics are read, the watermark goes to infinity. */
   readonly untilEnd: boolean
+  /** How much a step does at most. Small ones let a test put a commit between any two records or results. */
+  readonly recordsPerStep?: number
+  readonly resultsPerStep?: number
   /** Called when a `step` may find work again. Must only note it. */
   readonly wake: () => void
 }

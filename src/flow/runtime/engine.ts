@@ -52,9 +52,9 @@ import { TopicInput } from './topic-input.ts'
 import { TopicWriters } from './topic-writer.ts'
 import type { ViewTarget } from './view-target.ts'
 
-/** Records of one group of inputs taken in a step. */
+/** Records of one group of inputs taken in a step, unless the options say otherwise. */
 const RECORDS_PER_STEP = 512
-/** Results fired in a step. */
+/** Results fired in a step, unless the options say otherwise. */
 const RESULTS_PER_STEP = 20_000
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
@@ -97,11 +97,15 @@ class Engine implements EngineHandle {
   #dirty = false
   #commits = 0
   /** Of the inputs, when they were closed. */
+  readonly #recordsPerStep: number
+  readonly #resultsPerStep: number
   #lastStatus: readonly InputStatus[] | undefined
 
   constructor(options: EngineOptions) {
     const { plan, broker } = options
     this.#options = options
+    this.#recordsPerStep = options.recordsPerStep ?? RECORDS_PER_STEP
+    this.#resultsPerStep = options.resultsPerStep ?? RESULTS_PER_STEP
     this.#topology = checkPlan(plan)
     this.#commitBytes = Math.min(COMMIT_BYTES, Math.floor(broker.limits.commitBytesMax / 4))
     this.#context = {
@@ -371,7 +375,7 @@ class Engine implements EngineHandle {
 
   #take(group: InputGroup): boolean {
     let count = 0
-    while (count < RECORDS_PER_STEP) {
+    while (count < this.#recordsPerStep) {
       const input = group.choose()
       if (input === undefined) break
       input.take()
@@ -394,7 +398,7 @@ class Engine implements EngineHandle {
       this.#dirty = true
       // It is off the list while it fires: what passes on its watermark may put others on.
       this.#firing.splice(first, 1)
-      if (!operator.fire(RESULTS_PER_STEP)) {
+      if (!operator.fire(this.#resultsPerStep)) {
         this.#firing.push(operator)
         return false
       }
