@@ -20,14 +20,12 @@ export async function runPipeline(run: PipelineRun): Promise<{ readonly kills: n
     return { kills: 0 }
   }
   const random = randomOf(run.kill.seed)
-  // Short lives first: a life that is too short to get anywhere must still do no harm; later ones get longer, so
-  // that the run comes to its end.
-  let lifeMs = 250
+  // A life is counted from the moment at which the app runs, so that most of them end in the middle of work. Some are
+  // too short for a single commit and must do no harm; once it was killed often enough they grow, to come to the end.
+  let lifeMs = 60
   for (let kills = 0; ; kills++) {
-    const enough = kills >= (run.kill.timesMin ?? 0)
-    const done = await runOnce(run, 100 + random() * lifeMs)
-    if (done) return { kills }
-    if (enough) lifeMs *= 1.3
+    if (await runOnce(run, random() * lifeMs)) return { kills }
+    if (kills >= (run.kill.timesMin ?? 0)) lifeMs *= 1.3
     if (kills > 500)
       throw new Error(`seed ${run.kill.seed}: killed 500 times and still not at the end of the input`)
   }
@@ -36,23 +34,23 @@ export async function runPipeline(run: PipelineRun): Promise<{ readonly kills: n
 /** True when the process came to its end before it was to be killed. */
 function runOnce(run: PipelineRun, killAfterMs: number | undefined): Promise<boolean> {
   const command = ['src/cli/main.ts', 'run', run.pipeline, '--until-end', '--no-http']
-  const child = spawn(
-    process.execPath,
-    [...command, '--at', `file:${run.folder}`, '--set', `input=${run.input}`],
-    {
-      cwd: root,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    },
-  )
+  const place = ['--at', `file:${run.folder}`, '--set', `input=${run.input}`]
+  // More commits, more moments between them to be killed in.
+  const often = killAfterMs === undefined ? [] : ['--commit-interval', '10ms']
+  const child = spawn(process.execPath, [...command, ...place, ...often], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let errors = ''
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
   let killed = false
-  const timer =
-    killAfterMs === undefined
-      ? undefined
-      : setTimeout(() => {
-          killed = child.kill('SIGKILL')
-        }, killAfterMs)
+  let timer: NodeJS.Timeout | undefined
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+    if (killAfterMs === undefined || timer !== undefined || !errors.includes(' runs on ')) return
+    timer = setTimeout(() => {
+      killed = child.kill('SIGKILL')
+    }, killAfterMs)
+  })
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => {
