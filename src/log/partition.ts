@@ -272,14 +272,21 @@ export class Partition implements LogPartition {
   }
 
   #firstOf(segment: Segment, timestamp: Timestamp): Offset | undefined {
-    const from = Math.max(segment.index().offsetBefore(timestamp), this.start)
+    const entry = segment.index().lastBefore(timestamp)
+    const from = Math.max(entry?.offset ?? segment.base, this.start)
     let found: Offset | undefined
+    let holds = true
     segment.scan(this.#positionOf(segment, from), this.#limitOf(segment), (batch) => {
+      // The entry's own batch comes first, if the start has not passed it: damage to the entry shows.
+      if (batch.last === entry?.offset) holds = batch.maxTimestamp === entry.timestamp
+      if (!holds) return true
       if (batch.last < this.start || batch.maxTimestamp < timestamp) return false
       found = batch.first
       return true
     })
-    return found
+    if (holds) return found
+    segment.rebuildIndex()
+    return this.#firstOf(segment, timestamp)
   }
 
   #outOfRange(offset: Offset): MillraceError {

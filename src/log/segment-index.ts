@@ -77,8 +77,8 @@ export class SegmentIndex {
     return entry < 0 ? undefined : this.#base + (this.#offsets[2 * entry] as number)
   }
 
-  /** An offset at or before the first batch whose greatest timestamp is `timestamp` or later. */
-  offsetBefore(timestamp: Timestamp): Offset {
+  /** The last entry of a lower timestamp: up to its offset, everything is earlier. Undefined: none is known to be. */
+  lastBefore(timestamp: Timestamp): { readonly timestamp: Timestamp; readonly offset: Offset } | undefined {
     let low = 0
     let high = this.#timeCount
     while (low < high) {
@@ -86,8 +86,9 @@ export class SegmentIndex {
       if ((this.#timestamps[middle] as number) < timestamp) low = middle + 1
       else high = middle
     }
-    // Everything up to the entry before has a lower timestamp.
-    return low === 0 ? this.#base : this.#base + (this.#timeOffsets[low - 1] as number)
+    if (low === 0) return undefined
+    const offset = this.#base + (this.#timeOffsets[low - 1] as number)
+    return { timestamp: this.#timestamps[low - 1] as number, offset }
   }
 
   /** The bytes of the `.index` file from an entry on. */
