@@ -92,6 +92,28 @@ export class BatchBuilder {
   }
 
   /**
+   * As `append`, for a key and a value that are ranges of the same bytes; no view of them is made. `valueStart` is
+   * negative for a tombstone.
+   */
+  appendRanges(
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    const keyBytes = keyEnd - keyStart
+    const valueBytes = valueStart < 0 ? -1 : valueEnd - valueStart
+    let at = this.#begin(timestamp, keyBytes, valueBytes, 1)
+    const buffer = this.#buffer
+    at = writeRange(buffer, writeVarint(buffer, at, keyBytes), bytes, keyStart, keyEnd)
+    at = writeVarint(buffer, at, valueBytes)
+    if (valueStart >= 0) at = writeRange(buffer, at, bytes, valueStart, valueEnd)
+    this.#position = writeVarint(buffer, at, 0)
+  }
+
+  /**
    * As `append`, for a value (and mostly a key) that is text: it is written straight into the buffer as UTF-8.
    * The length is guessed to be that of ASCII; a wrong guess costs a second write.
    */
@@ -267,6 +289,19 @@ function writeBytes(buffer: Buffer, at: number, bytes: Uint8Array): number {
     for (let index = 0; index < length; index += 1) buffer[at + index] = bytes[index] as number
   } else {
     buffer.set(bytes, at)
+  }
+  return at + length
+}
+
+/** Up to here a loop is cheaper than a view of the range and a native copy. */
+const SHORT_RANGE_BYTES = 96
+
+function writeRange(buffer: Buffer, at: number, bytes: Uint8Array, start: number, end: number): number {
+  const length = end - start
+  if (length <= SHORT_RANGE_BYTES) {
+    for (let index = 0; index < length; index += 1) buffer[at + index] = bytes[start + index] as number
+  } else {
+    buffer.set(bytes.subarray(start, end), at)
   }
   return at + length
 }

@@ -287,6 +287,23 @@ describe('BatchBuilder', () => {
     expect(decodeRecords(builder.build())).toHaveLength(2)
   })
 
+  test('ranges of shared bytes make the same batch as arrays of their own', () => {
+    const bytes = Uint8Array.from({ length: 400 }, (_, index) => index % 251)
+    const ranges = new BatchBuilder(61)
+    const arrays = new BatchBuilder(61)
+    for (const [keyEnd, valueEnd] of [
+      [0, 0],
+      [3, 7],
+      [120, 130],
+      [9, 400],
+      [200, -1],
+    ] as const) {
+      ranges.appendRanges(5, bytes, 0, keyEnd, valueEnd < 0 ? -1 : keyEnd, valueEnd)
+      arrays.append(5, bytes.slice(0, keyEnd), valueEnd < 0 ? null : bytes.slice(keyEnd, valueEnd))
+    }
+    expect(ranges.build()).toEqual(arrays.build())
+  })
+
   test('what was built does not change when the builder goes on', () => {
     const builder = new BatchBuilder()
     builder.appendText(0, 'a', 'one')

@@ -44,17 +44,14 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
     const { headers } = this.#context.current
     try {
       const { keySerde, valueSerde } = this.#topic
-      const keyBytes = keySerde === undefined ? null : this.#keyBytes(key)
-      const writer = this.#writer(keyBytes, timestamp)
       if (headers.length === 0 && value !== null && valueSerde.encodeText !== undefined) {
-        const text = valueSerde.encodeText(value)
-        this.#checkSize((keyBytes?.length ?? 0) + text.length)
-        writer.appendText(timestamp, keyBytes, text)
+        this.#receiveText(key, valueSerde.encodeText(value), timestamp)
         return
       }
+      const keyBytes = keySerde === undefined ? null : this.#keyBytes(key)
       const bytes = value === null ? null : valueSerde.encode(value)
       this.#checkSize((keyBytes?.length ?? 0) + (bytes?.length ?? 0))
-      writer.append(timestamp, keyBytes, bytes, headers)
+      this.#writer(keyBytes, timestamp).append(timestamp, keyBytes, bytes, headers)
     } catch (error) {
       this.#context.current.storeKey = key
       this.#context.failed(this.#node, error)
@@ -63,6 +60,20 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
 
   latest(key: StoreKey, row: unknown, timestamp: Timestamp): void {
     this.receive(key, row, timestamp)
+  }
+
+  /** Text goes into the batch as it is, and the key too where nothing has to be computed of its bytes. */
+  #receiveText(key: StoreKey | null, text: string, timestamp: Timestamp): void {
+    const { keySerde } = this.#topic
+    if (this.#writers.length === 1 && key !== null && keySerde?.encodeText !== undefined) {
+      const keyText = keySerde.encodeText(keyOfStoreKey(key))
+      this.#checkSize(keyText.length + text.length)
+      ;(this.#writers[0] as PartitionWriter).appendText(timestamp, keyText, text)
+      return
+    }
+    const keyBytes = keySerde === undefined ? null : this.#keyBytes(key)
+    this.#checkSize((keyBytes?.length ?? 0) + text.length)
+    this.#writer(keyBytes, timestamp).appendText(timestamp, keyBytes, text)
   }
 
   #keyBytes(key: StoreKey | null): Uint8Array {

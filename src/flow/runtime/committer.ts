@@ -218,10 +218,8 @@ export class Committer {
 function writeChanges<V>(store: MemoryStore<V>, writer: PartitionWriter): void {
   if (store.changes === 0) return
   store.writeChanges({
-    change: (bytes, keyStart, keyEnd, valueStart, valueEnd) => {
-      const key = bytes.subarray(keyStart, keyEnd)
-      writer.append(0, key, valueStart < 0 ? null : bytes.subarray(valueStart, valueEnd))
-    },
+    change: (bytes, keyStart, keyEnd, valueStart, valueEnd) =>
+      writer.appendRanges(bytes, keyStart, keyEnd, valueStart, valueEnd),
   })
 }
 

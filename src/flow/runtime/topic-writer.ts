@@ -45,6 +45,18 @@ export class PartitionWriter {
     this.#added()
   }
 
+  /** Key and value are ranges of the same bytes; a negative `valueStart` is a tombstone. */
+  appendRanges(
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
+  ): void {
+    this.#open().appendRanges(0, bytes, keyStart, keyEnd, valueStart, valueEnd)
+    this.#added()
+  }
+
   take(): readonly Uint8Array[] {
     if (this.count === 0) return []
     const builder = this.#open()
