@@ -47,7 +47,7 @@ const OPTIONS = { journalBytesMax: 5000, segmentFirstBytes: 700, openFilesMax: 4
 
 function open(sys: SimSys): { log: Log; topic: LogTopic } {
   const log = openLog(sys, '/log', OPTIONS)
-  log.createTopic('t', { partitions: 3, segmentBytes: 2500 }, () => {})
+  log.createTopic('t', { partitions: 3, segmentBytes: 12_000 }, () => {})
   sys.time.runUntilIdle()
   return { log, topic: log.topic('t') as LogTopic }
 }

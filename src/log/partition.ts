@@ -273,6 +273,8 @@ export class Partition implements LogPartition {
 
   #firstOf(segment: Segment, timestamp: Timestamp): Offset | undefined {
     const entry = segment.index().lastBefore(timestamp)
+    // The index knows batches that are not acknowledged; all below its entry have lower timestamps.
+    if (entry !== undefined && entry.offset >= this.end) return undefined
     const from = Math.max(entry?.offset ?? segment.base, this.start)
     let found: Offset | undefined
     let holds = true

@@ -62,7 +62,7 @@ describe('looking up', () => {
     for (let timestamp = -1; timestamp < 420; timestamp += 1) {
       const entry = index.lastBefore(timestamp)
       if (timestamp <= 50) expect(entry).toBeUndefined()
-      else expect(entry?.timestamp).toBe(Math.floor((timestamp - 1) / 50) * 50)
+      else expect(entry?.timestamp).toBe(Math.min(350, Math.floor((timestamp - 1) / 50) * 50))
       expect(entry?.offset).toBe(entry && 101 + (entry.timestamp / 10) * 2)
     }
   })
