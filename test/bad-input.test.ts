@@ -179,7 +179,9 @@ describe('the data directory', () => {
     damaged[at] = (damaged[at] ?? 0) ^ 0x10
     writeFileSync(segment, damaged)
     expectFailure(await world.millrace(['read', 'clicks']), 1, 'MILLRACE_CORRUPT', segment, /\b\d+\b/)
-    expectFailure(await world.millrace(['check']), 1, segment)
+    const check = await world.millrace(['check'])
+    expectFailure(check, 1, 'MILLRACE_CORRUPT', 'clicks-0', 'restore')
+    expect(JSON.parse(check.stdout)).toMatchObject({ partition: 'clicks-0', file: segment, position: 0 })
     expect(readFileSync(segment)).toEqual(damaged)
     writeFileSync(segment, whole)
     expect((await world.millrace(['check'])).code).toBe(0)
@@ -211,8 +213,8 @@ describe('the data directory', () => {
   test('an incompatible plan: what changed, the ways out, and the old one goes on', async () => {
     world.put('clicks.jsonl', text(good.slice(0, 2)))
     world.put('pipeline.ts', pipeline())
-    const first = world.start(['run', 'pipeline.ts', '--no-http'])
-    await first.says(/clicks runs on/)
+    const { command: first } = await world.startApp('pipeline.ts', ['--commit-interval', '10ms'])
+    while ((await world.rows(['view', 'list', 'minutes'])).length < 2);
     first.signal('SIGINT')
     await first.finished
     world.put('pipeline.ts', pipeline({ size: '5m' }))
@@ -262,7 +264,12 @@ describe('the pipeline file', () => {
       1,
       [/window/, /tumbling/, /MILLRACE_INVALID_PLAN/],
     ],
-    ['a wrong duration', pipeline().replace("'1m'", "'1 minute' as '1m'"), 1, [/1 minute/]],
+    [
+      'a wrong duration',
+      pipeline().replace("'1m'", "'1 minute' as '1m'"),
+      1,
+      [/pipeline\.ts:15/, /1 minute/],
+    ],
     [
       'a name used twice',
       pipeline().replace(
@@ -354,7 +361,7 @@ export default withOptions({ limit: z.coerce.number().default(1) }, ({ limit }) 
     const { command, url } = await world.startApp('pipeline.ts')
     const { port } = new URL(url)
     const second = await world.millrace(['run', 'pipeline.ts', '--at', 'file:./other', '--port', port])
-    expectFailure(second, 1, port, /--port|EADDRINUSE/)
+    expectFailure(second, 2, port, /--port/)
     command.signal('SIGINT')
     expect((await command.finished).code).toBe(0)
   })

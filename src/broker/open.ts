@@ -20,7 +20,8 @@ export function openBroker(sys: Sys, place: string, baseFolder = '/'): Broker {
     const world: Sys = { ...sys, disk: new MemoryDisk() }
     return new LocalBroker(world, openLog(world, MEMORY_FOLDER))
   }
-  return new LocalBroker(sys, openLog(sys, `${folderOf(place, baseFolder)}/log`))
+  // Nobody above verifies again what it decodes: a flipped bit must end here, with file and position.
+  return new LocalBroker(sys, openLog(sys, `${folderOf(place, baseFolder)}/log`, { verifyReads: true }))
 }
 
 /** The absolute folder of a `file:` place. */

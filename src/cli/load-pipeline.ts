@@ -30,8 +30,11 @@ async function importFile(path: string): Promise<object> {
   try {
     return (await import(pathToFileURL(path).href)) as object
   } catch (error) {
-    if (isMillraceError(error)) throw error
     const where = firstFrameOf(error, path)
+    // The command was right, the file is not: a wrong argument in it is a wrong plan.
+    if (isMillraceError(error)) {
+      throw new MillraceError('MILLRACE_INVALID_PLAN', `${where}: ${error.message}`, { cause: error })
+    }
     throw new MillraceError(
       'MILLRACE_INVALID_PLAN',
       `${where}: the pipeline file could not be loaded: ${messageOf(error)}`,

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { isMillraceError, MillraceError } from '../base/errors.ts'
+import { ERROR_CODES, type ErrorCode, isMillraceError, MillraceError } from '../base/errors.ts'
 import type { Broker } from '../broker/broker.ts'
 import { openBroker } from '../broker/open.ts'
 import { openPlace } from '../run/place.ts'
@@ -41,17 +41,20 @@ export async function ask(url: string, path: string, init?: RequestInit): Promis
   const response = await fetch(`${url}${path}`, init)
   if (response.ok) return response
   const body = await response.text()
-  throw new MillraceError(
-    'MILLRACE_INVALID_ARGUMENT',
-    problemOf(body) ?? `${url}${path} answered ${response.status}: ${body}`,
-  )
+  const { code, message = `${url}${path} answered ${response.status}: ${body}` } = problemOf(body)
+  throw new MillraceError(code ?? 'MILLRACE_INVALID_ARGUMENT', message)
 }
 
-function problemOf(body: string): string | undefined {
+/** What an answer says that went wrong, with the code that the command would have met on a directory. */
+function problemOf(body: string): { readonly code?: ErrorCode; readonly message?: string } {
   try {
-    const { error } = JSON.parse(body) as { error?: { message?: string } | string }
-    return typeof error === 'string' ? error : error?.message
+    const { error } = JSON.parse(body) as { error?: { code?: string; message?: string } }
+    const { code, message } = error ?? {}
+    return {
+      ...(code !== undefined && code in ERROR_CODES ? { code: code as ErrorCode } : {}),
+      ...(message === undefined ? {} : { message }),
+    }
   } catch {
-    return undefined
+    return {}
   }
 }
