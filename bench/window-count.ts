@@ -34,7 +34,7 @@ export async function windowCount(context: BenchContext): Promise<Measurement[]>
 
 /** The limit: the same batches read from the log, and `JSON.parse` of every value. */
 export async function parseOnly(folder: string): Promise<Cost> {
-  const log = openBenchLog(folder)
+  const log = openBenchLog(`${folder}/log`)
   const partition = await log.makePartition('events')
   const reader = new BatchReader()
   const cost = await timed(() => {
