@@ -56,6 +56,9 @@ import type { ViewTarget } from './view-target.ts'
 const RECORDS_PER_STEP = 512
 /** Results fired in a step, unless the options say otherwise. */
 const RESULTS_PER_STEP = 20_000
+/** A step takes no more records after this long; the clock is read once in `CLOCK_MASK + 1` records. */
+const STEP_MS = 5
+const CLOCK_MASK = 15
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
 /** For all inputs together. */
@@ -374,8 +377,12 @@ class Engine implements EngineHandle {
   }
 
   #take(group: InputGroup): boolean {
+    const { clock } = this.#options.sys
+    const until = clock.monotonic() + STEP_MS
     let count = 0
     while (count < this.#recordsPerStep) {
+      // A pipeline whose functions are slow must still let signals, requests and commits have their turn.
+      if ((count & CLOCK_MASK) === CLOCK_MASK && clock.monotonic() > until) break
       const input = group.choose()
       if (input === undefined) break
       input.take()

@@ -52,9 +52,10 @@ export class TimeInputs {
   /** After a restart: an input below the watermark had come back from idleness and not reached it yet. */
   realign(): void {
     for (let input = 0; input < this.#marks.length; input += 1) {
-      if (this.#status[input] === ALIGNED && (this.#marks[input] as Timestamp) < this.watermark)
-        this.#status[input] = BEHIND
+      const behind = (this.#marks[input] as Timestamp) < this.watermark
+      if (behind && this.#status[input] === ALIGNED) this.#status[input] = BEHIND
     }
+    this.#combine()
   }
 
   advance(input: number, mark: Timestamp): void {
