@@ -2,7 +2,7 @@ import { MillraceError } from '../base/errors.ts'
 import type { Serde, TextSource } from './serde.ts'
 
 /*
- * The one canonical form of a key (DESIGN D8), once as bytes for records and once as a string or number for stores.
+ * The one canonical form of a key (ARCHITECTURE D8): as bytes for records, and as a string or number for stores.
  *
  * Both are injective over all keys, whatever their types, and keep the order of tuples element by element: text before
  * false before true before numbers before tuples. A tuple has no end mark, so its form is a prefix of the forms of all

@@ -9,7 +9,7 @@ export interface TextSource {
 }
 
 /**
- * Turns values into bytes and back, at the edge of a topic (DESIGN D8). Never sees null: a missing key and a
+ * Turns values into bytes and back, at the edge of a topic (ARCHITECTURE D8). Never sees null: a missing key and a
  * tombstone are handled before it. `In` is what may be written, `Out` what is read: a schema that transforms makes
  * them differ.
  */

@@ -47,7 +47,7 @@ function checkedText(value: string): string {
 export function json(): Serde<unknown>
 /**
  * JSON that a Standard Schema (zod, valibot, arktype) checks: its output is what readers get, its input is what may
- * be written. A schema that answers with a promise is refused: a batch is processed synchronously (DESIGN D7).
+ * be written. A schema that answers with a promise is refused: a batch is processed synchronously (ARCHITECTURE D7).
  *
  * What is written is the value as given, not the schema's output: a reader applies the schema again, and a transform
  * applied twice would be wrong.

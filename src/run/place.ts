@@ -4,7 +4,7 @@ import { MemoryDisk } from '../sys/memory/memory-disk.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Sys } from '../sys/sys.ts'
 
-/** Where data lives: a URL, and nothing else says so (API principle 6). */
+/** Where data lives: a URL, and nothing else says so. */
 export type Place = 'memory:' | `file:${string}`
 
 /** Literals are checked, texts that come at run time are taken. */

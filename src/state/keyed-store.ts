@@ -5,8 +5,8 @@ export type StoreKey = string | number
 export type Namespace = number
 
 /**
- * The port of DESIGN D6: the latest value per (namespace, key), synchronous. Values are objects that the caller may
- * change in place, but then must `put` again, so that the store knows. What was `put` and deleted between two
+ * The port of ARCHITECTURE D6: the latest value per (namespace, key), synchronous. Values are objects that the caller
+ * may change in place, but then must `put` again, so that the store knows. What was `put` and deleted between two
  * `takeChanges` is what a commit writes to the changelog.
  */
 export interface KeyedStore<V> {

@@ -1,5 +1,5 @@
 /**
- * A keyed store in memory mode (DESIGN D6): all entries on the heap, durable by its changelog and snapshots.
+ * A keyed store in memory mode (ARCHITECTURE D6): all entries on the heap, durable by its changelog and snapshots.
  *
  * State: a space per namespace; the spaces with changes; the namespaces dropped since the last commit; the place of the
  * last access, because nearly every `put` follows a `get` of the same key and then needs no look-up.

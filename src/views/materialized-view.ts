@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { ViewChange, ViewTarget } from '../flow/runtime/view-target.ts'
+import type { ViewChange, ViewTarget } from '../flow/output/view-target.ts'
 import { type Key, storeKey } from '../record/key-codec.ts'
 import { ChangeHistory } from './change-history.ts'
 import { compareKeys, compareWithPrefix } from './key-order.ts'
@@ -25,7 +25,7 @@ export interface RowRange {
   readonly reverse?: boolean
 }
 
-/** A change as users see it (API principle 8), whatever the row's type is. */
+/** A change as users see it, whatever the row's type is. */
 export type ViewRowChange =
   | (ChangeBase & { readonly kind: 'insert'; readonly before: null; readonly after: unknown })
   | (ChangeBase & { readonly kind: 'update'; readonly before: unknown; readonly after: unknown })
