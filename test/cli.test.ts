@@ -188,7 +188,8 @@ describe('without a running app', () => {
     const reading = world.start(['read', 'followed', '--follow'])
     await reading.says(/"value":1/)
     reading.signal('SIGINT')
-    expect((await reading.finished).code).toBe(0)
+    const { code, stdout } = await reading.finished
+    expect([code, stdout.split('\n').length]).toEqual([0, 2])
   })
 
   test('results of a run, and a check of every byte', async () => {

@@ -12,6 +12,8 @@ interface ReadCommandOptions {
   readonly follow?: true
 }
 
+const AWAKE_MS = 60_000
+
 /** `millrace read TOPIC`: JSON lines, for people and pipes alike. */
 export async function read(name: string, options: ReadCommandOptions, output: Output): Promise<void> {
   const stopping = new AbortController()
@@ -29,15 +31,17 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     signal: stopping.signal,
     ...(partition === undefined ? {} : { partition }),
   }
-  for await (const record of readRecords(
-    target.sys,
-    target.broker,
-    knownTopic(target.broker, name),
-    readOptions,
-  )) {
-    output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
-    count += 1
-    if (count >= limit) break
+  const records = readRecords(target.sys, target.broker, knownTopic(target.broker, name), readOptions)
+  // Following, we may wait for good: a process that only waits for a signal would end by itself.
+  const awake = setInterval(() => undefined, AWAKE_MS)
+  try {
+    for await (const record of records) {
+      output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
+      count += 1
+      if (count >= limit) break
+    }
+  } finally {
+    clearInterval(awake)
   }
 }
 

@@ -22,8 +22,9 @@ export async function run(file: string, options: RunCommandOptions, output: Outp
     untilEnd: options.untilEnd === true,
     commitInterval: options.commitInterval === undefined ? undefined : (options.commitInterval as Duration),
   })
-  output.note(`${app.name} runs on ${options.at}${running.url === undefined ? '' : `, ${running.url}`}\n`)
+  // Whoever reads that it runs may stop it.
   const stopped = stopOnSignal(running, output)
+  output.note(`${app.name} runs on ${options.at}${running.url === undefined ? '' : `, ${running.url}`}\n`)
   const progress = output.isTerminal ? showProgress(running) : showLines(running, output)
   try {
     await Promise.race([running.ended, stopped])

@@ -21,11 +21,21 @@ import { MemoryStore } from '../../state/memory-store.ts'
 import { jsonStoreCodec, type StoreCodec } from '../../state/store-codec.ts'
 import { checkPlan } from '../graph/check-plan.ts'
 import type { ConnectorContext } from '../graph/connector.ts'
+import {
+  engineTopic,
+  marksTopic,
+  planTopic,
+  storeChangelog,
+  viewChangelog,
+} from '../graph/internal-topics.ts'
 import type { PlanNode, TopicSpec } from '../graph/plan.ts'
 import type { Topology } from '../graph/topology.ts'
 import { Counters, type Firing, type TaskContext } from '../operators/operator.ts'
+import { TopicWriters } from '../output/topic-writer.ts'
+import type { ViewTarget } from '../output/view-target.ts'
 import { buildTasks, type Tasks } from '../task/build-tasks.ts'
 import { FollowedRecord } from '../task/current-record.ts'
+import type { SourceLane } from '../task/source-lane.ts'
 import { Committer, type LoggedStore } from './committer.ts'
 import { ConnectorInput } from './connector-input.ts'
 import { Ends } from './ends.ts'
@@ -34,7 +44,6 @@ import type { EngineHandle, EngineOptions, EngineState, EngineStatus, InputStatu
 import { treatFailure } from './failures.ts'
 import type { Input } from './input.ts'
 import { InputGroup } from './input-group.ts'
-import { engineTopic, marksTopic, planTopic, storeChangelog, viewChangelog } from './internal-topics.ts'
 import { groupLanes } from './lane-groups.ts'
 import {
   type EngineEntry,
@@ -46,11 +55,8 @@ import {
   timeKey,
 } from './operator-time.ts'
 import { RestoreLog } from './restore-log.ts'
-import type { SourceLane } from './source-lane.ts'
 import { Starter } from './starter.ts'
 import { TopicInput } from './topic-input.ts'
-import { TopicWriters } from './topic-writer.ts'
-import type { ViewTarget } from './view-target.ts'
 
 /** Records of one group of inputs taken in a step, unless the options say otherwise. */
 const RECORDS_PER_STEP = 512
