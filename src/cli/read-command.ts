@@ -12,8 +12,6 @@ interface ReadCommandOptions {
   readonly follow?: true
 }
 
-const AWAKE_MS = 60_000
-
 /** `millrace read TOPIC`: JSON lines, for people and pipes alike. */
 export async function read(name: string, options: ReadCommandOptions, output: Output): Promise<void> {
   const stopping = new AbortController()
@@ -32,16 +30,10 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     ...(partition === undefined ? {} : { partition }),
   }
   const records = readRecords(target.sys, target.broker, knownTopic(target.broker, name), readOptions)
-  // Following, we may wait for good: a process that only waits for a signal would end by itself.
-  const awake = setInterval(() => undefined, AWAKE_MS)
-  try {
-    for await (const record of records) {
-      output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
-      count += 1
-      if (count >= limit) break
-    }
-  } finally {
-    clearInterval(awake)
+  for await (const record of records) {
+    output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
+    count += 1
+    if (count >= limit) break
   }
 }
 

@@ -6,6 +6,8 @@ import type { Sys, Timer } from '../sys/sys.ts'
  * so that syncs of the disk, sockets and signals have their turn; sleeps until something wakes it or a step is due.
  */
 const SLICE_MS = 4
+/** Longest sleep. */
+const AWAKE_MS = 60_000
 
 export class EngineLoop {
   readonly #sys: Sys
@@ -97,9 +99,10 @@ export class EngineLoop {
   }
 
   #sleep(): void {
+    if (this.#scheduled) return
     const due = this.#engine.dueAt()
-    if (due === undefined || this.#scheduled) return
-    const ms = Math.max(0, Math.ceil(due - this.#sys.clock.monotonic()))
+    // An app that only waits for records is running: without a timer Node would end its process.
+    const ms = due === undefined ? AWAKE_MS : Math.max(0, Math.ceil(due - this.#sys.clock.monotonic()))
     this.#sleeping = this.#sys.timers.after(ms, () => this.wake())
   }
 }

@@ -4,7 +4,7 @@ import { MillraceError } from '../base/errors.ts'
 import type { Broker, PartitionReader, TopicDescription } from '../broker/broker.ts'
 import { decodeRecords } from '../record/batch-reader.ts'
 import type { StoredRecord } from '../record/record.ts'
-import type { Sys } from '../sys/sys.ts'
+import type { Sys, Timers } from '../sys/sys.ts'
 
 /** Where to begin: the oldest record, behind the newest one, an offset, or the first record at or after a time. */
 export type From =
@@ -45,7 +45,7 @@ export async function* readRecords(
   topic: TopicDescription,
   options: ReadOptions = {},
 ): AsyncGenerator<RawRecord> {
-  const bell = new Bell()
+  const bell = new Bell(sys.timers)
   const cursors: PartitionCursor[] = []
   const stop = (): void => bell.ring()
   options.signal?.addEventListener('abort', stop)
@@ -134,18 +134,35 @@ function pollCursor(cursor: PartitionCursor): RawRecord[] {
   return records
 }
 
+/** Longest sleep in one piece; only that a timer is there counts. */
+const AWAKE_MS = 60_000
+
 /** Wakes one waiter; a ring while nobody waits is not lost. */
 class Bell {
+  readonly #timers: Timers
   #rung = false
   #waiter: (() => void) | undefined
+
+  constructor(timers: Timers) {
+    this.#timers = timers
+  }
 
   ring(): void {
     this.#rung = true
     this.#waiter?.()
   }
 
+  /** A process in which only this waits goes on: without a timer Node would end it. */
   async wait(): Promise<void> {
-    if (!this.#rung) await new Promise<void>((resolve) => (this.#waiter = resolve))
+    while (!this.#rung) {
+      await new Promise<void>((resolve) => {
+        const timer = this.#timers.after(AWAKE_MS, resolve)
+        this.#waiter = () => {
+          timer.cancel()
+          resolve()
+        }
+      })
+    }
     this.#waiter = undefined
     this.#rung = false
   }
