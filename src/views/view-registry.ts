@@ -1,7 +1,7 @@
 import type { DurationMs } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { ViewNode } from '../flow/graph/plan.ts'
-import type { ViewTarget, ViewTargets } from '../flow/runtime/view-target.ts'
+import type { ViewTarget, ViewTargets } from '../flow/output/view-target.ts'
 import type { Sys } from '../sys/sys.ts'
 import { caughtUp, type Progress } from './caught-up.ts'
 import { MaterializedView } from './materialized-view.ts'

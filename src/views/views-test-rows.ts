@@ -1,4 +1,4 @@
-import type { ViewChange } from '../flow/runtime/view-target.ts'
+import type { ViewChange } from '../flow/output/view-target.ts'
 import type { Key } from '../record/key-codec.ts'
 
 /** A change as the engine gives it: a row, or its removal. */

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Aggregate, ElementBucket } from '../graph/aggregate.ts'
-import { MemoryBucket } from '../task/element-buckets.ts'
+import { MemoryBucket } from '../operators/element-buckets.ts'
 import { averageAggregate } from './average.ts'
 import { collectAggregate } from './collect.ts'
 import { countAggregate } from './count.ts'

@@ -41,3 +41,9 @@ export interface ElementsAggregate<V, R> {
   merge(into: ElementBucket, from: ElementBucket): void
   result(bucket: ElementBucket): R
 }
+
+/** Whether the elements lie apart from the accumulator: a bounded one is written whole unless values are taken out. */
+export function keepsElements(aggregate: Aggregate, subtracts: boolean): boolean {
+  if (aggregate.elements === undefined) return false
+  return aggregate.bounded === true ? subtracts : true
+}

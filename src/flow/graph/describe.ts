@@ -1,15 +1,8 @@
-import {
-  engineTopic,
-  marksTopic,
-  planTopic,
-  storeChangelog,
-  viewChangelog,
-} from '../runtime/internal-topics.ts'
-import { holdOf } from '../task/connect-time.ts'
-import { keepsElements } from '../task/group-store.ts'
+import { keepsElements } from './aggregate.ts'
 import { checkPlan } from './check-plan.ts'
+import { engineTopic, marksTopic, planTopic, storeChangelog, viewChangelog } from './internal-topics.ts'
 import type { Aggregates, Plan, PlanNode } from './plan.ts'
-import { inputsOf, showsUpdates, stepLabel, type Topology, type TopologyNode } from './topology.ts'
+import { holdOf, inputsOf, showsUpdates, stepLabel, type Topology, type TopologyNode } from './topology.ts'
 
 /** What an app does, for people (`millrace describe`) and for the comparison with the plan that ran before. */
 export interface PlanDescription {

@@ -196,3 +196,9 @@ export function namedSteps(topology: Topology): readonly (PlanNode & { readonly 
 export function invalidPlan(message: string): MillraceError {
   return new MillraceError('MILLRACE_INVALID_PLAN', message)
 }
+
+/** `final` holds back the lateness of its window, and so do windows that are grouped again. */
+export function holdOf(node: PlanNode, user: PlanNode): number {
+  if (node.kind !== 'window') return 0
+  return user.kind === 'final' || user.kind === 'groupWindow' ? node.allowedLatenessMs : 0
+}

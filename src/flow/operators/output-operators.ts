@@ -6,7 +6,7 @@ import type { StoreKey } from '../../state/keyed-store.ts'
 import type { SinkWriter } from '../graph/connector.ts'
 import type { OutputNode, TopicSpec } from '../graph/plan.ts'
 import { stepLabel } from '../graph/topology.ts'
-import type { PartitionWriter } from '../runtime/topic-writer.ts'
+import type { PartitionWriter } from '../output/topic-writer.ts'
 import type { LatestReceiver, Receiver, TaskContext } from './operator.ts'
 
 /** So many neighbouring records without a key lie in one partition, so that batches are large. */

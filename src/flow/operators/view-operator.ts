@@ -8,8 +8,8 @@ import { MIN_TIMESTAMP, type Timestamp, type TopicId } from '../../base/brands.t
 import { type Key, keyOfStoreKey, keySerde, storeKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { ViewNode } from '../graph/plan.ts'
-import type { PartitionWriter } from '../runtime/topic-writer.ts'
-import type { ViewChange } from '../runtime/view-target.ts'
+import type { PartitionWriter } from '../output/topic-writer.ts'
+import type { ViewChange } from '../output/view-target.ts'
 import type { LatestReceiver, Receiver, TaskContext } from './operator.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 

@@ -1,8 +1,8 @@
 import { keyOfStoreKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { Window } from '../graph/window-spec.ts'
-import type { Group } from '../task/group.ts'
-import type { GroupStore } from '../task/group-store.ts'
+import type { Group } from './group.ts'
+import type { GroupStore } from './group-store.ts'
 
 /** The row of a window: `{ key, window, ...aggregates }`. */
 export function windowRow(

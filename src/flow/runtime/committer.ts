@@ -17,6 +17,8 @@ import type {
 import type { MemoryStore } from '../../state/memory-store.ts'
 import type { Clock } from '../../sys/sys.ts'
 import type { SinkOutputOperator } from '../operators/output-operators.ts'
+import type { PartitionWriter, TopicWriters } from '../output/topic-writer.ts'
+import type { ViewTarget } from '../output/view-target.ts'
 import type { Tasks } from '../task/build-tasks.ts'
 import type { Input } from './input.ts'
 import {
@@ -28,8 +30,6 @@ import {
   timeKey,
 } from './operator-time.ts'
 import { type PendingCommit, placeOf, type ViewPart } from './pending-commit.ts'
-import type { PartitionWriter, TopicWriters } from './topic-writer.ts'
-import type { ViewTarget } from './view-target.ts'
 
 /** A store with the changelog partition it writes to. */
 export interface LoggedStore {

@@ -7,9 +7,9 @@ import type { ConnectorContext, SourceItem, SourcePosition, SourceReader } from 
 import type { ConnectorSourceNode } from '../graph/plan.ts'
 import type { TaskContext } from '../operators/operator.ts'
 import type { FollowedRecord, RecordOrigin } from '../task/current-record.ts'
+import type { SourceLane } from '../task/source-lane.ts'
 import type { InputStatus } from './engine-port.ts'
 import type { Input, InputState } from './input.ts'
-import type { SourceLane } from './source-lane.ts'
 
 const ITEMS_PER_POLL = 256
 

@@ -3,7 +3,7 @@ import type { Broker } from '../../broker/broker.ts'
 import type { Metrics } from '../../observe/metrics.ts'
 import type { Sys } from '../../sys/sys.ts'
 import type { Plan } from '../graph/plan.ts'
-import type { ViewTargets } from './view-target.ts'
+import type { ViewTargets } from '../output/view-target.ts'
 
 /** All that an engine is made of. Settings are plain values, components are injected (STYLE 27). */
 export interface EngineOptions {

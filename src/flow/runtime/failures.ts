@@ -3,8 +3,8 @@ import type { RecordHeader } from '../../record/record.ts'
 import type { PlanNode } from '../graph/plan.ts'
 import { stepLabel, type Topology } from '../graph/topology.ts'
 import type { Counters } from '../operators/operator.ts'
+import type { TopicWriters } from '../output/topic-writer.ts'
 import type { FollowedRecord } from '../task/current-record.ts'
-import type { TopicWriters } from './topic-writer.ts'
 
 /** Faults of a program, not of a record: no policy may pass over them. */
 const FATAL = new Set(['MILLRACE_ASSERTION', 'MILLRACE_CORRUPT', 'MILLRACE_DISK', 'MILLRACE_NEWER_FORMAT'])

@@ -1,6 +1,6 @@
 import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
+import type { SourceLane } from '../task/source-lane.ts'
 import type { InputStatus } from './engine-port.ts'
-import type { SourceLane } from './source-lane.ts'
 
 /** Of an input without a record at hand: `later`: there is more, not here yet; `empty`: caught up; `ended`: for good. */
 export type InputState = 'ready' | 'later' | 'empty' | 'ended'

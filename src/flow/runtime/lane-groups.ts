@@ -1,6 +1,6 @@
 import type { PlanNode } from '../graph/plan.ts'
 import { isTable, type Topology } from '../graph/topology.ts'
-import type { SourceLane } from './source-lane.ts'
+import type { SourceLane } from '../task/source-lane.ts'
 
 /** The lanes that read one partition of one topic or source. */
 export interface LaneGroup {

@@ -2,7 +2,7 @@ import type { PartitionId, TopicId } from '../../base/brands.ts'
 import type { CommitOutcome, CommittedPosition, PartitionBatch } from '../../broker/broker.ts'
 import type { SinkOutputOperator } from '../operators/output-operators.ts'
 import type { ViewOperator } from '../operators/view-operator.ts'
-import type { ViewChange } from './view-target.ts'
+import type { ViewChange } from '../output/view-target.ts'
 
 /**
  * A commit that was cut: all of it is encoded, and what happens from here on belongs to the next one. It waits for the

@@ -6,9 +6,9 @@ import { MillraceError } from '../../base/errors.ts'
 import type { Broker, Membership, TopicDescription, TopicSettings } from '../../broker/broker.ts'
 import { comparePlans } from '../graph/compare-plans.ts'
 import { describePlan, type PlanDescription } from '../graph/describe.ts'
+import { planTopic } from '../graph/internal-topics.ts'
 import type { Plan, TopicSpec } from '../graph/plan.ts'
 import type { Topology } from '../graph/topology.ts'
-import { planTopic } from './internal-topics.ts'
 import { RestoreLog } from './restore-log.ts'
 
 const { utf8Slice } = Buffer.prototype

@@ -20,9 +20,9 @@ import type { Clock } from '../../sys/sys.ts'
 import type { TopicSourceNode, TopicSpec } from '../graph/plan.ts'
 import type { TaskContext } from '../operators/operator.ts'
 import type { FollowedRecord, RecordOrigin } from '../task/current-record.ts'
+import type { SourceLane } from '../task/source-lane.ts'
 import type { InputStatus } from './engine-port.ts'
 import type { Input, InputState } from './input.ts'
-import type { SourceLane } from './source-lane.ts'
 
 export class TopicInput implements Input, RecordOrigin {
   readonly name: string

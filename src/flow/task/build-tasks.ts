@@ -4,6 +4,7 @@
  * of the task that owns the key (DESIGN D5). Edges of time are laid afterwards, from who makes time to who needs it.
  */
 import { unreachable } from '../../base/assert.ts'
+import { viewChangelog } from '../graph/internal-topics.ts'
 import type { PlanNode, TableNode, WindowedNode } from '../graph/plan.ts'
 import { type Consumer, showsUpdates, type Topology, type TopologyNode } from '../graph/topology.ts'
 import { GroupTableOperator, GroupTableSender } from '../operators/group-table-operator.ts'
@@ -34,10 +35,9 @@ import type { OperatorTime, TimedOperator } from '../operators/timed-operator.ts
 import { ViewOperator } from '../operators/view-operator.ts'
 import { WindowOperator } from '../operators/window-operator.ts'
 import { WindowOutputs, type WindowRowReceiver } from '../operators/window-outputs.ts'
-import { viewChangelog } from '../runtime/internal-topics.ts'
-import { SourceLane } from '../runtime/source-lane.ts'
-import type { TopicWriters } from '../runtime/topic-writer.ts'
+import type { TopicWriters } from '../output/topic-writer.ts'
 import { connectTime } from './connect-time.ts'
+import { SourceLane } from './source-lane.ts'
 
 export type StatefulTimed = TimedOperator & {
   readonly stored: OperatorTime

@@ -1,8 +1,8 @@
 import type { PlanNode } from '../graph/plan.ts'
-import { inputsOf, type Topology } from '../graph/topology.ts'
+import { holdOf, inputsOf, type Topology } from '../graph/topology.ts'
 import type { TimedOperator } from '../operators/timed-operator.ts'
-import type { SourceLane } from '../runtime/source-lane.ts'
 import type { TimeOutput } from '../time/time-edges.ts'
+import type { SourceLane } from './source-lane.ts'
 
 /**
  * Lays the edges of time: to every operator that fires something, from each source partition and each windowed task
@@ -41,12 +41,6 @@ export function connectTime(
     }
     for (const input of inputsOf(node)) collect(input, node, task, makers)
   }
-}
-
-/** `final` holds back the lateness of its window, and so do windows that are grouped again. */
-export function holdOf(node: PlanNode, user: PlanNode): number {
-  if (node.kind !== 'window') return 0
-  return user.kind === 'final' || user.kind === 'groupWindow' ? node.allowedLatenessMs : 0
 }
 
 function sendsByKey(user: PlanNode): boolean {

@@ -9,11 +9,11 @@ import type { Timestamp } from '../../base/brands.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
 import { mappedStoreCodec } from '../../state/store-codec.ts'
-import type { Aggregate, ElementBucket } from '../graph/aggregate.ts'
+import { type Aggregate, type ElementBucket, keepsElements } from '../graph/aggregate.ts'
 import type { Aggregates } from '../graph/plan.ts'
-import type { TaskContext } from '../operators/operator.ts'
 import { ElementBuckets, MemoryBucket } from './element-buckets.ts'
 import { Group } from './group.ts'
+import type { TaskContext } from './operator.ts'
 
 type AnyAggregate = Aggregate<unknown, unknown, unknown>
 
@@ -160,11 +160,6 @@ export class GroupStore {
       decode: (stored) => decodeGroup(stored, this.#aggregates, this.#buckets),
     }
   }
-}
-
-export function keepsElements(aggregate: Aggregate, subtracts: boolean): boolean {
-  if (aggregate.elements === undefined) return false
-  return aggregate.bounded === true ? subtracts : true
 }
 
 export function encodeGroup(
