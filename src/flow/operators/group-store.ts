@@ -172,6 +172,7 @@ export function encodeGroup(
     const aggregate = aggregates[index] as AnyAggregate
     stored.push(apart[index] === undefined ? aggregate.encode(group.accumulators[index]) : null)
   }
+  if (group.rows !== 0) stored.push(group.rows)
   return stored
 }
 
@@ -183,7 +184,9 @@ export function decodeGroup(
   const accumulators = aggregates.map((aggregate, index) =>
     apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null,
   )
-  return new Group(accumulators, stored[0] as number)
+  const group = new Group(accumulators, stored[0] as number)
+  group.rows = (stored[aggregates.length + 1] as number | undefined) ?? 0
+  return group
 }
 
 function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean) {

@@ -101,7 +101,15 @@ export class GroupWindowOperator extends TimedOperator {
       this.#context.failed(this.#node, error)
       return
     }
-    this.groups.store.put(window.end, id, group)
+    group.rows += (row === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
+    // A group that lost its last row is gone: no row of now gives it.
+    const gone = group.rows === 0
+    if (gone) {
+      this.groups.store.delete(window.end, id)
+      this.groups.removeElements(window.end, id)
+    } else {
+      this.groups.store.put(window.end, id, group)
+    }
     if (held === undefined && this.#lastEvent(window.end) < this.nextDue)
       this.nextDue = this.#lastEvent(window.end)
     if (this.#outputs.updates.lazy && group.touched !== this.#context.epoch.now) {
@@ -109,7 +117,8 @@ export class GroupWindowOperator extends TimedOperator {
       this.#changed.push({ end: window.end, key: id, group })
     }
     if (this.#outputs.eager) {
-      this.#outputs.changed(key, window, before, this.#rowOf(key, window, group), timestamp)
+      const after = gone ? undefined : this.#rowOf(key, window, group)
+      this.#outputs.changed(key, window, before, after, timestamp)
     }
   }
 
@@ -118,7 +127,7 @@ export class GroupWindowOperator extends TimedOperator {
       // It may be flushed before the commit, when a window fires: what comes then has to be told again.
       group.touched = -1
       const [start, key] = parseGroupId(id)
-      const row = this.#rowOf(key, { start, end }, group)
+      const row = group.rows === 0 ? null : this.#rowOf(key, { start, end }, group)
       this.#outputs.updates.latest(updateKey(key, start), row, this.#lastEvent(end))
     }
     if (this.#changed.length > 0) this.#changed = []

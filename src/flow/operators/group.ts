@@ -8,6 +8,8 @@ export class Group {
   timestamp: Timestamp
   /** The epoch of the commit that this group changed in last; -1 when it is not in a list of changes. */
   touched = -1
+  /** Rows of windows in it, where they can be taken out again. */
+  rows = 0
   /** A session's bounds: its first and its last event; unused elsewhere. */
   start = 0
   last = 0

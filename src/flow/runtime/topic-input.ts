@@ -109,11 +109,9 @@ export class TopicInput implements Input, RecordOrigin {
   take(): void {
     const current = this.#current
     const batch = this.#batch
-    current.origin = this
+    // Decoding left it as it has to be, unless another input decoded since; a store into an old object is not free.
+    if (current.origin !== this || current.offset !== batch.offset) this.#point()
     current.passHeaders = true
-    current.topic = this.name
-    current.partition = this.partition
-    current.offset = batch.offset
     this.#context.counters.records += 1
     if (this.#failure !== undefined) {
       this.#fail(this.#failure)
@@ -126,8 +124,24 @@ export class TopicInput implements Input, RecordOrigin {
     this.ready = false
   }
 
+  #point(): void {
+    const current = this.#current
+    current.origin = this
+    current.topic = this.name
+    current.partition = this.partition
+    current.offset = this.#batch.offset
+  }
+
   #deliver(): void {
     const { lanes } = this
+    if (lanes.length === 1 && this.#value !== null) {
+      const lane = lanes[0] as SourceLane
+      const time = this.#laneTimes[0] as Timestamp
+      lane.accept(this.#key, this.#value, time)
+      this.#current.passHeaders = false
+      lane.advance(time)
+      return
+    }
     for (let index = 0; index < lanes.length; index += 1) {
       const lane = lanes[index] as SourceLane
       if (this.#value === null && !lane.tombstonesWanted) continue
@@ -219,10 +233,8 @@ export class TopicInput implements Input, RecordOrigin {
       }
       this.#value = batch.valueStart < 0 ? null : valueSerde.decode(batch, batch.valueStart, batch.valueEnd)
       const { lanes } = this
-      current.topic = this.name
-      current.partition = this.partition
-      current.offset = batch.offset
-      current.origin = this
+      if (current.origin !== this) this.#point()
+      else current.offset = batch.offset
       current.passHeaders = true
       current.storeKey = this.#key
       current.value = this.#value
