@@ -41,6 +41,9 @@ async function main(): Promise<number> {
     const records = await readTopic(data, chosen.topic)
     process.stdout.write(canonical(records.flatMap(({ value }) => chosen.rows(value))))
     return 0
+  } catch (error) {
+    process.stderr.write(`rows: ${error instanceof Error ? error.message : String(error)}\n`)
+    return 1
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
