@@ -6,6 +6,7 @@ import { Metrics } from '../../src/observe/metrics.ts'
 import { BatchBuilder } from '../../src/record/batch-builder.ts'
 import { decodeRecords } from '../../src/record/batch-reader.ts'
 import { partitionOf } from '../../src/record/partitioner.ts'
+import type { RecordHeader } from '../../src/record/record.ts'
 import { PowerLoss } from '../../src/sim/power-loss.ts'
 import { restartSys, type SimSys, simSys } from '../../src/sim/sim-sys.ts'
 import { type App, planOf } from '../../src/streams/app.ts'
@@ -18,6 +19,15 @@ export interface SeenRecord {
   readonly value: string | null
   readonly timestamp: number
   readonly headers: readonly (readonly [string, string | null])[]
+}
+
+/** A record as a test appends it. */
+export interface SimRecord<K, In> {
+  readonly key?: K
+  readonly value: In | null
+  /** Default 0. */
+  readonly timestamp?: number
+  readonly headers?: readonly RecordHeader[]
 }
 
 export interface SimWorldOptions {
@@ -132,19 +142,16 @@ export class SimWorld {
   }
 
   /** Appends many values in one batch a partition, durably, before or while the engine runs. */
-  append<K, Out, In>(
-    topic: Topic<K, Out, In>,
-    values: readonly { readonly key?: K; readonly value: In | null; readonly timestamp?: number }[],
-  ): void {
+  append<K, Out, In>(topic: Topic<K, Out, In>, values: readonly SimRecord<K, In>[]): void {
     const spec = topicSpecOf(topic)
     const description = this.#ensure(topic)
     const builders = new Map<number, BatchBuilder>()
-    for (const { key, value, timestamp } of values) {
+    for (const { key, value, timestamp, headers } of values) {
       const bytes = spec.keySerde === undefined ? null : spec.keySerde.encode(key)
       const partition = bytes === null ? 0 : partitionOf(bytes, description.partitions)
       const builder = builders.get(partition) ?? new BatchBuilder()
       builders.set(partition, builder)
-      builder.append(timestamp ?? 0, bytes, value === null ? null : spec.valueSerde.encode(value))
+      builder.append(timestamp ?? 0, bytes, value === null ? null : spec.valueSerde.encode(value), headers)
     }
     const batches = [...builders].map(([partition, builder]) => ({
       topic: description.id,

@@ -24,7 +24,7 @@ const words = stream(first)
 const branches = words.branch({
   short: ({ word }) => word.length < 2,
   // The first branch that holds takes the record: this one never sees a short word.
-  long: ({ word }) => word.length > 2 || word.length < 2,
+  long: ({ word }) => word.length !== 2,
 })
 const routing = app('routing', {
   short: branches.short.tap(({ word }) => void seen.push(word)).to(short),
