@@ -9,8 +9,15 @@ export function startSummary(
 ): { stop(): void } {
   const { url } = running
   output.write(`millrace shop${resumedAt > 0 ? `, going on after event ${resumedAt}` : ''}\n`)
-  output.write(`  ${url}/views/trending   ${url}/views/revenue   ${url}/views/countries\n`)
-  output.write(`  ${url}/views/revenue/changes (live)   ${url}/metrics   ${url}/status   Ctrl-C stops\n\n`)
+  const pages = [
+    ['top products', '/views/trending'],
+    ['revenue by category', '/views/revenue'],
+    ['orders by country', '/views/countries'],
+    ['changes as they come', '/views/revenue/changes'],
+    ['metrics', '/metrics'],
+  ] as const
+  for (const [what, path] of pages) output.write(`  ${what.padEnd(22)} ${url}${path}\n`)
+  output.write('Ctrl-C stops; started again it goes on where it was.\n\n')
   const live = output.isTTY
   let lines = 0
   let last = { records: running.status().records, at: performance.now() }
@@ -24,7 +31,7 @@ export function startSummary(
     const lag = status.inputs.reduce((total, input) => total + (input.lag ?? 0), 0)
     const watermark =
       status.watermark === undefined ? 'none yet' : new Date(status.watermark).toISOString().slice(11, 19)
-    const head = `${Math.round(rate).toLocaleString('en')} records/s   watermark ${watermark}   lag ${lag}   late ${status.late}`
+    const head = `${Math.round(rate).toLocaleString('en')} events/s   watermark ${watermark}   lag ${lag}   late ${status.late}`
     if (!live) {
       output.write(`${head}\n`)
       return
