@@ -12,7 +12,7 @@ export interface AppendedRecord {
 }
 
 /** Records without a key go to one partition until so many bytes went there, then to the next. */
-const STICKY_BYTES = 64 * 1024
+const STICKY_BYTES = 16 * 1024
 
 /** A batch that waits: its records, and who waits for them. */
 interface OpenBatch {
