@@ -22,8 +22,8 @@ const items = fc.array(
   },
 )
 // Each aggregate has an accumulator type of its own; here they are only passed back to it.
-// biome-ignore lint: any accumulator
-type AnyAggregate = Aggregate<Item, any, unknown>
+// oxlint-disable-next-line typescript/no-explicit-any -- no other type takes them all
+type AnyAggregate = Aggregate<Item, any>
 const aggregates: readonly AnyAggregate[] = [
   countAggregate(),
   sumAggregate<Item>(({ n }) => n / 10),

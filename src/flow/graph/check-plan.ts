@@ -102,11 +102,11 @@ function checkWindow(
   window: { readonly kind: string } & Readonly<Record<string, unknown>>,
 ): void {
   for (const field of ['sizeMs', 'everyMs', 'gapMs']) {
-    const value = window[field]
+    const value = window[field] as number | undefined
     if (value === undefined) continue
-    if (!Number.isSafeInteger(value) || (value as number) < 1) {
+    if (!Number.isSafeInteger(value) || value < 1) {
       throw invalidPlan(
-        `window '${name}': ${field} is ${String(value)}; a whole number of milliseconds above 0 is needed`,
+        `window '${name}': ${field} is ${value}; a whole number of milliseconds above 0 is needed`,
       )
     }
   }

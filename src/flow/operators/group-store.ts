@@ -15,7 +15,7 @@ import { ElementBuckets, MemoryBucket } from './element-buckets.ts'
 import { Group } from './group.ts'
 import type { TaskContext } from './operator.ts'
 
-type AnyAggregate = Aggregate<unknown, unknown, unknown>
+type AnyAggregate = Aggregate<unknown>
 
 export class GroupStore {
   readonly store: MemoryStore<Group>
@@ -71,27 +71,37 @@ export class GroupStore {
     return new Group(accumulators, timestamp)
   }
 
+  /** Takes a value in. When a user's function throws, those before it give it back, as far as they can. */
   add(group: Group, value: unknown, timestamp: Timestamp): void {
     const { accumulators } = group
     const aggregates = this.#aggregates
-    for (let index = 0; index < aggregates.length; index += 1) {
-      const aggregate = aggregates[index] as AnyAggregate
-      if (this.#buckets[index] === undefined) accumulators[index] = aggregate.add(accumulators[index], value)
-      else aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+    let index = 0
+    try {
+      for (; index < aggregates.length; index += 1) {
+        const aggregate = aggregates[index] as AnyAggregate
+        if (this.#buckets[index] === undefined)
+          accumulators[index] = aggregate.add(accumulators[index], value)
+        else aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+      }
+    } catch (error) {
+      for (let done = 0; done < index; done += 1) this.#takeBack(group, done, value)
+      throw error
     }
     if (timestamp > group.timestamp) group.timestamp = timestamp
   }
 
   subtract(group: Group, value: unknown, timestamp: Timestamp): void {
-    for (const [index, aggregate] of this.#aggregates.entries()) {
-      const accumulator = group.accumulators[index]
-      if (this.#buckets[index] === undefined) {
-        group.accumulators[index] = aggregate.subtract?.(accumulator, value)
-      } else {
-        aggregate.elements?.subtract?.(accumulator as ElementBucket, value)
-      }
-    }
+    for (let index = 0; index < this.#aggregates.length; index += 1) this.#takeBack(group, index, value)
     if (timestamp > group.timestamp) group.timestamp = timestamp
+  }
+
+  #takeBack(group: Group, index: number, value: unknown): void {
+    const aggregate = this.#aggregates[index] as AnyAggregate
+    const accumulator = group.accumulators[index]
+    if (this.#buckets[index] !== undefined)
+      aggregate.elements?.subtract?.(accumulator as ElementBucket, value)
+    else if (aggregate.subtract !== undefined)
+      group.accumulators[index] = aggregate.subtract(accumulator, value)
   }
 
   /** Takes `from` into `into`, which may be of this store or a `blank` one. */

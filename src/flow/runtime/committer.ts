@@ -5,7 +5,7 @@
  * If the power fails before the group is durable, nothing of it happened; afterwards all of it did. The views take
  * their changes only when the answer is there.
  */
-import type { PartitionId, TopicId } from '../../base/brands.ts'
+import type { Offset, PartitionId, TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
 import type {
   Broker,
@@ -37,6 +37,15 @@ export interface LoggedStore {
   readonly writer: PartitionWriter
   readonly changelog: string
   readonly partition: PartitionId
+  /** `end`: behind the last durable change. `tailBytes`: written since the last snapshot began. */
+  readonly log: { end: Offset; tailBytes: number; snapshotBytes: number }
+}
+
+/** What a commit writes to the changelog of a store. */
+interface LogPart {
+  readonly log: LoggedStore['log']
+  readonly writer: PartitionWriter
+  readonly count: number
 }
 
 export class Committer {
@@ -101,7 +110,13 @@ export class Committer {
   cut(membership: Membership, inputs: readonly Input[]): boolean {
     for (const flusher of this.#tasks.flushers) flusher.flush()
     const changes = this.#tasks.views.map((view) => ({ view, changes: view.take() }))
-    for (const { store, writer } of this.#stores) writeChanges(store, writer)
+    const logs: LogPart[] = []
+    for (const { store, writer, log } of this.#stores) {
+      writeChanges(store, writer)
+      if (writer.count === 0) continue
+      log.tailBytes += writer.bytes
+      logs.push({ log, writer, count: writer.count })
+    }
     const batches: PartitionBatch[] = []
     const firstBatch = new Map<string, number>()
     for (const writer of this.#writers.all()) {
@@ -129,6 +144,11 @@ export class Committer {
       batches,
       positions,
       views,
+      logs: logs.map(({ log, writer, count }) => ({
+        log,
+        count,
+        firstBatch: firstBatch.get(placeOf(writer.topic(), writer.partition)) as number,
+      })),
       sinks,
       cutAt: this.#clock.monotonic(),
       preparing: sinks.length,
@@ -152,6 +172,9 @@ export class Committer {
     this.#pending = undefined
     for (const position of pending.positions) {
       this.#committed.set(placeOf(position.topic, position.partition), position)
+    }
+    for (const { log, count, firstBatch } of pending.logs) {
+      log.end = (outcome.baseOffsets[firstBatch] as number) + count
     }
     for (const { view, changes, firstBatch } of pending.views) {
       const base = outcome.baseOffsets[firstBatch] as number

@@ -12,7 +12,6 @@ const DROPPED = ['nullKeys', 'nullValues', 'tombstones', 'unmatched', 'outsideWi
 export class EngineMetrics {
   readonly #metrics: Metrics
   readonly #app: string
-  readonly #counters: Counters
   readonly #inputs: () => readonly Input[]
   readonly #commits: Counter
   readonly #commitSeconds: Histogram
@@ -22,7 +21,6 @@ export class EngineMetrics {
   constructor(metrics: Metrics, app: string, counters: Counters, inputs: () => readonly Input[]) {
     this.#metrics = metrics
     this.#app = app
-    this.#counters = counters
     this.#inputs = inputs
     const carry = (name: string, help: string, read: () => number, labels = {}) => ({
       counter: metrics.counter(name, help, { app, ...labels }),

@@ -55,7 +55,9 @@ import {
   timeKey,
 } from './operator-time.ts'
 import { RestoreLog } from './restore-log.ts'
+import { Snapshots } from './snapshots.ts'
 import { Starter } from './starter.ts'
+import { type Recovery, StoreRecovery } from './store-recovery.ts'
 import { TopicInput } from './topic-input.ts'
 
 /** Records of one group of inputs taken in a step, unless the options say otherwise. */
@@ -67,6 +69,8 @@ const STEP_MS = 5
 const CLOCK_MASK = 15
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
+const SNAPSHOT_BYTES_MIN = 64 * 1024 * 1024
+const RECORD_BYTES = 64
 /** For all inputs together. */
 const INPUT_BYTES = 8 * 1024 * 1024
 const INPUT_BYTES_MIN = 64 * 1024
@@ -96,7 +100,8 @@ class Engine implements EngineHandle {
   readonly #firing: Firing[] = []
   readonly #listeners = new Set<() => void>()
   readonly #commitBytes: number
-  #restores: RestoreLog[] = []
+  #restores: Recovery[] = []
+  #snapshots: Snapshots | undefined
   #inputs: Input[] = []
   #groups: InputGroup[] = []
   #ends: Ends | undefined
@@ -269,10 +274,9 @@ class Engine implements EngineHandle {
   #restoreStore<V>(store: MemoryStore<V>, changelog: string, partition: PartitionId): void {
     const { broker, wake } = this.#options
     const topic = broker.topic(changelog) as TopicDescription
-    const log = new RestoreLog(broker, topic, partition, 0, wake, (record) =>
-      store.restore(record.bytes, record.keyStart, record.keyEnd, record.valueStart, record.valueEnd),
-    )
-    this.#restores.push(log)
+    const { sys, stateFolder } = this.#options
+    const parts = { broker, sys, stateFolder, changelog: topic, partition, wake }
+    this.#restores.push(new StoreRecovery(store, parts))
   }
 
   #restore(): boolean {
@@ -332,6 +336,17 @@ class Engine implements EngineHandle {
       committed,
       wake,
     })
+    for (const { log, changelog, partition } of this.#stores) {
+      const { start, end } = broker.bounds((broker.topic(changelog) as TopicDescription).id, partition)
+      log.end = end
+      // How many bytes these are is not known; that of a short record stands for it.
+      log.tailBytes = (end - start) * RECORD_BYTES
+    }
+    const { stateFolder, snapshotBytesMin: bytesMin = SNAPSHOT_BYTES_MIN } = this.#options
+    if (stateFolder !== undefined) {
+      const parts = { sys, broker, folder: stateFolder, stores: this.#stores, bytesMin }
+      this.#snapshots = new Snapshots(parts)
+    }
     this.#ends = new Ends(this.#topology, this.#groups, broker)
     this.#commitAt = sys.clock.monotonic() + this.#options.commitIntervalMs
   }
@@ -377,6 +392,7 @@ class Engine implements EngineHandle {
       return true
     }
     if (this.state === 'draining') return this.#drained(committer) ? false : worked
+    worked = this.#snapshots?.step(!committer.busy) === true || worked
     for (const group of this.#groups) worked = this.#take(group) || worked
     if (!worked) worked = this.#quiet(committer)
     return worked
@@ -518,12 +534,14 @@ class Engine implements EngineHandle {
     const changelog = storeChangelog(this.#options.plan.name, name)
     const writer = this.#writers.writer(changelog, partition)
     // From here on only its changes are looked at, never a value.
-    this.#stores.push({ store: store as unknown as MemoryStore<unknown>, writer, changelog, partition })
+    const log = { end: 0, tailBytes: 0, snapshotBytes: 0 }
+    this.#stores.push({ store: store as unknown as MemoryStore<unknown>, writer, changelog, partition, log })
     return store
   }
 
   #close(): void {
     this.#lastStatus = statusOf(this.#inputs)
+    this.#snapshots?.close()
     for (const log of this.#restores) log.close()
     for (const input of this.#inputs) input.close()
     for (const sink of this.#tasks.sinks) sink.writer?.close()

@@ -76,7 +76,7 @@ export class Starter {
     if (this.#log === undefined) {
       const topic = this.#broker.topic(planTopic(this.#plan.name)) as TopicDescription
       this.#log = new RestoreLog(this.#broker, topic, 0, 0, this.#wake, (record) => {
-        this.#storedPlan = utf8Slice.call(record.bytes as Buffer, record.valueStart, record.valueEnd)
+        this.#storedPlan = utf8Slice.call(record.bytes, record.valueStart, record.valueEnd)
       })
     }
     if (!this.#log.done) return this.#log.step() ? false : undefined
