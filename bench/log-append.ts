@@ -25,7 +25,7 @@ async function appendCase(
   perBatch: number,
   callers: number,
 ): Promise<Measurement> {
-  const log = await openBenchLog(context.folder(BENCH))
+  const log = openBenchLog(context.folder(BENCH))
   const partition = await log.makePartition('appends')
   const batch = encodedBatch(recordBytes, perBatch)
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))

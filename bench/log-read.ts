@@ -13,7 +13,7 @@ const READ_BYTES = 1024 * 1024
 
 /** Sequential reads: batches with their CRC checked, and records decoded as JSON, each next to its limit. */
 export async function logRead(context: BenchContext): Promise<Measurement[]> {
-  const log = await openBenchLog(context.folder(BENCH))
+  const log = openBenchLog(context.folder(BENCH))
   const records = 400_000
   const perBatch = 500
   const partition = await log.makePartition('events')

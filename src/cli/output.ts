@@ -12,7 +12,7 @@ export interface Output {
 }
 
 export const processOutput: Output = {
-  isTerminal: process.stdout.isTTY === true,
+  isTerminal: process.stdout.isTTY,
   write: (text) => process.stdout.write(text),
   note: (text) => process.stderr.write(text),
 }
@@ -58,5 +58,5 @@ function isNumeric(rows: readonly Row[], column: string | undefined): boolean {
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return ''
-  return typeof value === 'object' ? JSON.stringify(value) : String(value)
+  return typeof value === 'string' ? value : JSON.stringify(value)
 }

@@ -33,7 +33,7 @@ function program(output: Output): Command {
     )
     .version('0.1.0')
     .exitOverride()
-    .configureOutput({ writeOut: output.write, writeErr: output.note })
+    .configureOutput({ writeOut: (text) => output.write(text), writeErr: (text) => output.note(text) })
     .showHelpAfterError('(add --help for what there is)')
     .addHelpText('after', EXAMPLES)
   runCommands(millrace, output)

@@ -48,7 +48,9 @@ async function readFromApp(
   if (options.partition !== undefined) query.set('partition', String(options.partition))
   if (options.limit !== undefined) query.set('limit', String(options.limit))
   if (options.follow === true) query.set('follow', 'true')
-  const response = await ask(url, `/topics/${encodeURIComponent(name)}/records?${query}`, { signal })
+  const response = await ask(url, `/topics/${encodeURIComponent(name)}/records?${query.toString()}`, {
+    signal,
+  })
   const decoder = new TextDecoder()
   try {
     for await (const chunk of response.body ?? [])

@@ -38,7 +38,7 @@ export async function listRows(name: string, options: ListRowsOptions, output: O
   if (options.prefix !== undefined) query.set('prefix', prefixText(options.prefix))
   if (options.reverse === true) query.set('reverse', 'true')
   let left = options.limit ?? Number.POSITIVE_INFINITY
-  let path: string | undefined = `/views/${encodeURIComponent(name)}?${query}`
+  let path: string | undefined = `/views/${encodeURIComponent(name)}?${query.toString()}`
   const rows: Row[] = []
   while (path !== undefined && left > 0) {
     const response: Response = await ask(url, path)

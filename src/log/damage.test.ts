@@ -73,7 +73,7 @@ function files(disk: MemoryDisk, folder = FOLDER): string[] {
 }
 
 /** `same`, `cut` with a report, or `error` that names a file and a position. */
-function outcome(disk: MemoryDisk, whole: string): 'same' | 'cut' | 'error' | string {
+function outcome(disk: MemoryDisk, whole: string): string {
   try {
     const log = open(disk)
     const content = contentOf(log)
@@ -126,9 +126,10 @@ describe('a flipped bit', () => {
         flip(damaged, path, position, position % 8)
         const result = outcome(damaged, whole)
         const where = `${path}:${position}`
-        if (/index$/.test(path)) expect(result, where).toBe('same')
+        if (path.endsWith('index')) expect(result, where).toBe('same')
         // The format's text may change without changing its sense (a blank), and padding has none.
-        else if (/json$/.test(path) || result === 'same') expect(['same', 'error'], where).toContain(result)
+        else if (path.endsWith('json') || result === 'same')
+          expect(['same', 'error'], where).toContain(result)
         else expect(result, where).toBe('error')
         seen.set(result, (seen.get(result) ?? 0) + 1)
         if (/[.]log$/.test(path)) expect(result, where).toBe('error')

@@ -58,9 +58,7 @@ export interface PartitionRecord {
 
 export const PARTITION_RECORD_VERSION = 1
 
-export function writeShape(
-  shape: TopicCreated | StartMoved | SegmentRolled | Checkpoint | unknown,
-): Uint8Array {
+export function writeShape(shape: TopicCreated | StartMoved | SegmentRolled | Checkpoint): Uint8Array {
   return Buffer.from(JSON.stringify(shape), 'utf8')
 }
 

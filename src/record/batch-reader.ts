@@ -274,9 +274,9 @@ function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
 const { latin1Slice, utf8Slice } = Buffer.prototype
 
 function latin1(bytes: Uint8Array, start: number, end: number): string {
-  return latin1Slice.call(bytes as Buffer, start, end)
+  return latin1Slice.call(bytes, start, end)
 }
 
 function utf8(bytes: Uint8Array, start: number, end: number): string {
-  return utf8Slice.call(bytes as Buffer, start, end)
+  return utf8Slice.call(bytes, start, end)
 }

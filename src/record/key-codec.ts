@@ -74,7 +74,7 @@ function appendPart(bytes: number[], part: KeyPart): void {
 function decodeKey(source: TextSource, start: number, end: number): Key {
   const { bytes } = source
   const first = start < end ? (bytes[start] as number) : 0
-  if (first < TEXT_BYTE) return utf8Slice.call(bytes as Buffer, start, end)
+  if (first < TEXT_BYTE) return utf8Slice.call(bytes, start, end)
   const parts: KeyPart[] = []
   let at = first === TUPLE_BYTE ? start + 1 : start
   while (at < end) at = decodePart(bytes, at, end, parts)

@@ -25,13 +25,6 @@ export function mappedStoreCodec<V, J>(toJson: (value: V) => J, fromJson: (json:
   }
 }
 
-/** Bytes as they are. */
-export const bytesStoreCodec: StoreCodec<Uint8Array> = {
-  encode: (value) => value,
-  // Not `slice`, which shares its memory where the bytes happen to be a Buffer.
-  decode: (bytes, start, end) => new Uint8Array(bytes.subarray(start, end)),
-}
-
 /** The slices of Buffer that `@types/node` leaves out; both are one native call without a check of arguments. */
 export interface TextBuffer extends Buffer {
   utf8Slice(start: number, end: number): string

@@ -10,7 +10,7 @@
  * Cost: one record with the changed positions a commit. The topic is rewritten as one record a group when it has grown
  * by `POSITIONS_BYTES_MAX`.
  */
-import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
+import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { isMillraceError, MillraceError } from '../../base/errors.ts'
 import type { Log, LogPartition, LogTopic } from '../../log/log.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'

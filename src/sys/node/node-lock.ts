@@ -32,10 +32,11 @@ export function lockFolder(folder: string): DiskLock | undefined {
 
 /** Loaded at the first lock: the module warns that it is experimental, which is no news for a user at each start. */
 function openDatabase(path: string): DatabaseSync {
+  // oxlint-disable-next-line typescript/unbound-method -- it is put back, not called
   const warn = process.emitWarning
   process.emitWarning = () => {}
   try {
-    const sqlite = createRequire(import.meta.url)('node:sqlite') as typeof import('node:sqlite')
+    const sqlite = createRequire(import.meta.url)('node:sqlite') as { DatabaseSync: typeof DatabaseSync }
     return new sqlite.DatabaseSync(path, { timeout: 0 })
   } finally {
     process.emitWarning = warn
