@@ -23,7 +23,8 @@ export class GroupStore {
   readonly #aggregates: readonly AnyAggregate[]
   /** Undefined where the accumulator is written whole. */
   readonly #buckets: readonly (ElementBuckets | undefined)[]
-  readonly #hasBuckets: boolean
+  /** Some aggregate keeps its elements apart: groups of the store have to be bound to them. */
+  readonly hasBuckets: boolean
 
   /**
    * @param parts `subtracts`: whether values are ever taken out again. `inside`: the groups lie inside values of another
@@ -49,7 +50,7 @@ export class GroupStore {
           )
         : undefined,
     )
-    this.#hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
+    this.hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
   }
 
   /** After the stores were restored. */
@@ -59,7 +60,7 @@ export class GroupStore {
 
   get(namespace: Namespace, key: StoreKey): Group | undefined {
     const group = this.store.get(namespace, key)
-    if (group !== undefined && this.#hasBuckets) this.#bind(group, namespace, key)
+    if (group !== undefined && this.hasBuckets) this.#bind(group, namespace, key)
     return group
   }
 
@@ -160,7 +161,7 @@ export class GroupStore {
 
   /** For groups inside another value (sessions), whose bucket goes by an id of its own. */
   bind(group: Group, namespace: Namespace, key: StoreKey): void {
-    if (this.#hasBuckets) this.#bind(group, namespace, key)
+    if (this.hasBuckets) this.#bind(group, namespace, key)
   }
 
   /** How groups inside another value are stored. */

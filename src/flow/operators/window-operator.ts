@@ -145,19 +145,31 @@ export class WindowOperator extends TimedOperator implements Receiver {
   #fireWindow(end: Timestamp, resultsMax: number): number {
     const window = this.#window(end)
     let left = resultsMax
-    for (const [key, group] of this.#simple ? this.#scan(end) : this.#gatherAll(end)) {
+    const groups = this.#simple ? this.#scan(end) : this.#gatherAll(end)
+    let cursor: { readonly end: Timestamp; key: StoreKey } | undefined
+    for (const [key, group] of groups) {
       if (left === 0) return -1
       left -= 1
       this.#outputs.closed(key, window, windowRow(this.groups, key, window, group), end - 1)
-      this.#cursor = { end, key }
+      // One object for the whole window: it is read when a commit falls here.
+      if (cursor === undefined) this.#cursor = cursor = { end, key }
+      else cursor.key = key
     }
     return left
   }
 
-  *#scan(end: Timestamp): IterableIterator<readonly [StoreKey, Group]> {
-    for (const [key, group] of this.groups.store.scan(end, this.#cursor?.key)) {
-      this.groups.bind(group, end, key)
-      yield [key, group]
+  #scan(end: Timestamp): Iterable<readonly [StoreKey, Group]> {
+    const scan = this.groups.store.scan(end, this.#cursor?.key)
+    return this.groups.hasBuckets ? this.#bound(scan, end) : scan
+  }
+
+  *#bound(
+    scan: Iterable<readonly [StoreKey, Group]>,
+    end: Timestamp,
+  ): IterableIterator<readonly [StoreKey, Group]> {
+    for (const entry of scan) {
+      this.groups.bind(entry[1], end, entry[0])
+      yield entry
     }
   }
 
