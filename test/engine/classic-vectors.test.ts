@@ -546,7 +546,7 @@ describe('Kafka Streams and its examples', () => {
     const sums = topic('sums', { key: z.number(), value: z.number() })
     const table = stream(numbers)
       .filter((number) => number % 2 === 1)
-      .keyBy(() => 1 as number)
+      .keyBy((): number => 1)
       .reduce('sum', (left, right) => left + right)
     const world = driver(app('odd', { sums: table.to(sums) }))
     for (const number of vector('running-odd-sum').input.rows as unknown as number[])

@@ -1,5 +1,6 @@
 import {
   app,
+  collect,
   count,
   deadLetter,
   hopping,
@@ -12,7 +13,7 @@ import {
   tumbling,
   view,
 } from 'millrace'
-import { lines } from 'millrace/files'
+import { jsonl, lines } from 'millrace/files'
 import { describe, expect, test } from 'vitest'
 import { z } from 'zod'
 import { SeededRandom } from '../../src/sim/seeded-random.ts'
@@ -38,6 +39,10 @@ const sessions = topic('sessions', {
   }),
   partitions: 2,
 })
+const steps = topic('steps', {
+  key: text(),
+  value: z.object({ from: z.string().nullable(), to: z.string() }),
+})
 const late = topic('late', { key: text(), value: Request })
 
 /** The access log's pipeline in small: a file into a topic, and four kinds of results and views of it. */
@@ -45,11 +50,11 @@ function pipeline() {
   const load = stream(lines('/access.log')).map(parse).onError(deadLetter('unparsable')).to(requests)
   const inTime = stream(requests, { eventTime: ({ at }) => at, outOfOrderness: '5s', idleAfter: false })
   const hits = inTime
-    .keyBy(({ path }) => path)
+    .keyBy((page) => page?.path ?? '')
     .window('per-path', tumbling('10s'))
     .aggregate({ hits: count() })
   const trending = inTime
-    .keyBy(({ path }) => path)
+    .keyBy((page) => page?.path ?? '')
     .window('trending', hopping({ size: '20s', every: '5s' }))
     .aggregate({ hits: count() })
     .groupBy('top-paths', () => 'all')
@@ -58,6 +63,9 @@ function pipeline() {
     .keyBy(({ ip }) => ip)
     .window('sessions', session('8s'))
     .aggregate({ hits: count(), bytes: sum(({ bytes }) => bytes) })
+  // The page that an address was at before: a table and a stream of one topic, met in the order of its records.
+  const byIp = inTime.keyBy(({ ip }) => ip)
+  const pages = byIp.map(({ path, bytes }) => (bytes < 20 ? null : { path })).toTable('pages')
   const strict = stream(requests, { eventTime: ({ at }) => at, idleAfter: false })
     .keyBy(({ ip }) => ip)
     .window('strict', tumbling('3s'), { allowedLateness: '1s' })
@@ -66,6 +74,16 @@ function pipeline() {
     perPath: hits.final().to(perPath),
     topPaths: trending.final().to(topPaths),
     sessions: visits.final().to(sessions),
+    log: hits.final().to(jsonl('/hits.jsonl', Hits)),
+    steps: byIp
+      .leftJoin(pages, (request, page) => ({ from: page?.path ?? null, to: request.path }))
+      .to(steps),
+    pages: view(pages),
+    perPage: view(
+      pages
+        .groupBy('per-page', (page) => page?.path ?? '')
+        .aggregate({ visitors: count(), names: collect() }),
+    ),
     late: strict.count().late().to(late),
     paths: view(hits.updates()),
     trending: view(trending.final()),
@@ -104,10 +122,11 @@ function undisturbed(input: string, options: SimWorldOptions) {
   world.start()
   world.runToEnd()
   const { commits = 0 } = world.engine?.status() ?? {}
-  return { outcome: world.outcome(), first, last: world.sys.disk.operations, commits }
+  return { outcome: world.outcome('/hits.jsonl'), first, last: world.sys.disk.operations, commits }
 }
 
 function expectSame(actual: Outcome, expected: Outcome, where: string): void {
+  expect(actual.files, where).toEqual(expected.files)
   expect(Object.keys(actual.topics), where).toEqual(Object.keys(expected.topics))
   for (const name of Object.keys(expected.topics)) {
     expect(comparable(actual, name), `${name}, ${where}`).toEqual(comparable(expected, name))
@@ -141,12 +160,15 @@ describe(`power cuts at every disk operation, seed ${seed}`, () => {
     expect(last - first).toBeGreaterThan(100)
     const { topics, views } = outcome
     expect(Object.keys(topics).sort()).toEqual(
-      ['late', 'per-path', 'requests', 'sessions', 'top-paths', 'unparsable'].sort(),
+      ['late', 'per-path', 'requests', 'sessions', 'steps', 'top-paths', 'unparsable'].sort(),
     )
-    for (const name of ['late', 'per-path', 'requests', 'sessions', 'top-paths']) {
+    for (const name of ['late', 'per-path', 'requests', 'sessions', 'steps', 'top-paths']) {
       expect(topics[name]?.flat().length, name).toBeGreaterThan(0)
     }
     for (const [name, rows] of Object.entries(views)) expect(rows.length, name).toBeGreaterThan(0)
+    expect(outcome.files['/hits.jsonl']?.split('\n')).toHaveLength(
+      (topics['per-path']?.flat().length ?? 0) + 1,
+    )
   })
 
   test('the result does not depend on when commits fall', () => {
@@ -170,8 +192,8 @@ describe(`power cuts at every disk operation, seed ${seed}`, () => {
       { commitIntervalMs: 7, recordsPerStep: 1, resultsPerStep: 1 },
     ],
     [
-      'the next commit fills while one syncs',
-      { commitIntervalMs: 4, syncMs: 3, recordsPerStep: 2, resultsPerStep: 2 },
+      'the next commit fills while one syncs, and snapshots are taken',
+      { commitIntervalMs: 4, syncMs: 3, recordsPerStep: 2, resultsPerStep: 2, snapshotBytesMin: 500 },
     ],
   ])(
     'each operation in turn: %s',
@@ -206,7 +228,7 @@ describe(`power cuts at every disk operation, seed ${seed}`, () => {
             cause: error,
           })
         }
-        expectSame(world.outcome(), outcome, where)
+        expectSame(world.outcome('/hits.jsonl'), outcome, where)
       }
       expect(cuts).toBe(last - first + 1)
     },
@@ -234,7 +256,7 @@ describe('a disk that fails', () => {
         world.start()
         world.runToEnd()
       }
-      expectSame(world.outcome(), outcome, `room for ${room} bytes, seed ${seed}`)
+      expectSame(world.outcome('/hits.jsonl'), outcome, `room for ${room} bytes, seed ${seed}`)
     }
     expect(failures).toBeGreaterThan(1)
   })
@@ -255,7 +277,7 @@ describe('a disk that fails', () => {
         world.start()
         world.runToEnd()
       }
-      expectSame(world.outcome(), outcome, `sync ${nth}, seed ${seed}`)
+      expectSame(world.outcome('/hits.jsonl'), outcome, `sync ${nth}, seed ${seed}`)
     }
     expect(failures).toBeGreaterThan(1)
   })

@@ -39,6 +39,8 @@ export interface SimWorldOptions {
   /** What one step of the engine does at most. Default: what it does in an app. */
   readonly recordsPerStep?: number
   readonly resultsPerStep?: number
+  /** Default: so many that no snapshot of the state is due. */
+  readonly snapshotBytesMin?: number
 }
 
 const STEPS_MAX = 200_000
@@ -77,7 +79,7 @@ export class SimWorld {
   start(): void {
     const plan = planOf(this.#app)
     const { sys } = this
-    const { recordsPerStep, resultsPerStep } = this.#options
+    const { recordsPerStep, resultsPerStep, snapshotBytesMin } = this.#options
     if ((this.#options.syncMs ?? 0) > 0) sys.disk.delaySync(this.#options.syncMs ?? 0)
     this.broker = openBroker(sys, 'file:/data')
     const names = plan.leaves.flatMap((leaf) => (leaf.kind === 'view' ? [leaf.name] : []))
@@ -95,6 +97,7 @@ export class SimWorld {
       wake: () => undefined,
       ...(recordsPerStep === undefined ? {} : { recordsPerStep }),
       ...(resultsPerStep === undefined ? {} : { resultsPerStep }),
+      ...(snapshotBytesMin === undefined ? {} : { snapshotBytesMin }),
     })
   }
 
@@ -177,8 +180,19 @@ export class SimWorld {
       .sort()
   }
 
-  /** All that a run leaves: every topic whole, the rows of every view by their keys. */
-  outcome(): Outcome {
+  /** The text of a file; empty when there is none. */
+  getFile(path: string): string {
+    const { disk } = this.sys
+    const bytes = Buffer.alloc(disk.size(path) ?? 0)
+    if (bytes.length === 0) return ''
+    const file = disk.open(path, 'read')
+    file.read(bytes, 0)
+    file.close()
+    return bytes.toString('utf8')
+  }
+
+  /** All that a run leaves: every topic whole, the rows of every view by their keys, and the files named. */
+  outcome(...paths: readonly string[]): Outcome {
     const topics = Object.fromEntries(this.topics().map((name) => [name, this.read(name)]))
     const { registry } = this
     if (registry === undefined) throw new Error('the world is not started')
@@ -188,7 +202,7 @@ export class SimWorld {
         [...registry.view(name).entries()].map(([key, row]) => [key, row]),
       ]),
     )
-    return { topics, views }
+    return { topics, views, files: Object.fromEntries(paths.map((path) => [path, this.getFile(path)])) }
   }
 
   #running(): EngineHandle {
@@ -222,6 +236,7 @@ export class SimWorld {
 export interface Outcome {
   readonly topics: Readonly<Record<string, readonly (readonly SeenRecord[])[]>>
   readonly views: Readonly<Record<string, readonly unknown[]>>
+  readonly files: Readonly<Record<string, string>>
 }
 
 export function isPowerLoss(error: unknown): boolean {

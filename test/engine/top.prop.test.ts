@@ -123,7 +123,7 @@ describe(`top and other aggregates over the rows of windows, seed ${seed}`, () =
         world.send(inputs, events[sent - 1] as Event)
         const { all } = naiveWindows(events.slice(0, sent), given)
         const rows = world.views.updates.entries()
-        expect(rows.map(([, row]) => row as Row).sort(byWindow)).toEqual(groupedRows(all, given.n))
+        expect(rows.map(([, row]) => row).sort(byWindow)).toEqual(groupedRows(all, given.n))
         for (const [key, row] of rows) expect(key).toEqual([row.key, row.window.start])
       }
     })
