@@ -1,7 +1,7 @@
 import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
 
 /**
- * The port between the engine and a log (DESIGN D3). Its shapes are Kafka's; nothing above it asks which adapter it
+ * The port between the engine and a log (ARCHITECTURE D3). Its shapes are Kafka's; nothing above it asks which adapter it
  * has. `contract.ts` is its specification in tests.
  *
  * Nothing here returns a promise: what takes time takes an `answer` that is called once, perhaps before the call

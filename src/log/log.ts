@@ -1,7 +1,7 @@
 import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
 
 /**
- * The durable partitioned log on one disk (DESIGN "life of a record", SEMANTICS 7). One process at a time holds it.
+ * The durable partitioned log on one disk (ARCHITECTURE, SEMANTICS 7). One process at a time holds it.
  *
  * Nothing returns a promise. What must be durable first takes an `answer` that is called once, perhaps before the
  * call returns (a disk in memory syncs at once). The log may be called from inside an answer.

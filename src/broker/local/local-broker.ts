@@ -1,5 +1,5 @@
 /**
- * The broker over the log of this process (DESIGN D3).
+ * The broker over the log of this process (ARCHITECTURE D3).
  *
  * Groups are a keyed store over an internal topic: `__positions`, one partition, a record for each join and each commit.
  * A commit's record goes into the same group of the log as its batches, so both are there or neither is.

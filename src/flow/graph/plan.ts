@@ -16,7 +16,7 @@ export interface Plan {
   readonly leaves: readonly LeafNode[]
 }
 
-/** What a user's function sees beside the value (API principle 2). Reused: valid only during the call. */
+/** What a user's function sees beside the value. Reused: valid only during the call. */
 export interface RecordContext {
   readonly key: Key | null
   readonly value: unknown

@@ -10,7 +10,7 @@ export function partitionOfKey(key: StoreKey, partitions: number): number {
   return partitions === 1 ? 0 : partitionOf(keySerde.encode(keyOfStoreKey(key)), partitions)
 }
 
-/** Gives records a key and hands them to the task that owns it, by a call (DESIGN D5). */
+/** Gives records a key and hands them to the task that owns it, by a call (ARCHITECTURE D5). */
 export class KeyByOperator implements Receiver {
   readonly #node: KeyByNode
   readonly #context: TaskContext

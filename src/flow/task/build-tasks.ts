@@ -1,7 +1,7 @@
 /**
  * From a plan to its operators: one instance a step and partition, each made with the receivers behind it, so the plan
  * is walked from its leaves to its sources. Inside a stage a step calls the next one; across a keyBy it calls the one
- * of the task that owns the key (DESIGN D5). Edges of time are laid afterwards, from who makes time to who needs it.
+ * of the task that owns the key (ARCHITECTURE D5). Edges of time are laid afterwards, from who makes time to who needs it.
  */
 import { unreachable } from '../../base/assert.ts'
 import { viewChangelog } from '../graph/internal-topics.ts'
