@@ -1,4 +1,4 @@
-import { run } from 'millrace'
+import { type App, run } from 'millrace'
 import { batchSizeBytes } from '../src/record/batch-header.ts'
 import { BatchReader } from '../src/record/batch-reader.ts'
 import type { BenchContext } from './bench.ts'
@@ -12,24 +12,40 @@ const BENCH = 'window-count'
 
 /** Count and sum per key and minute over JSON of ~180 B, exactly once; against parsing the same batches alone. */
 export async function windowCount(context: BenchContext): Promise<Measurement[]> {
-  const records = 1_000_000 * context.rounds(1)
+  const records = 1_000_000 * context.rounds(2)
   const results: Measurement[] = []
   for (const [keys, label] of [
     [100, '100 keys'],
     [1_000_000, '1 M keys'],
   ] as const) {
-    const folder = context.folder(BENCH)
-    await fill(folder, records, keys)
-    const limit = await parseOnly(folder)
-    const cost = await timed(async () => {
-      await using running = await run(windowApp, { at: `file:${folder}` })
-      await untilRead(running, records)
-      await running.close()
-      return records
-    })
+    const { cost, limit } = await measureApp(context, windowApp, { records, keys })
     results.push(measurement({ bench: BENCH, case: label, unit: 'records/s' }, cost, limit))
   }
   return results
+}
+
+/** Runs an app over a log that is there already, and the limit over the same log, after a warm-up of both. */
+export async function measureApp(
+  context: BenchContext,
+  app: App,
+  { records, keys }: { readonly records: number; readonly keys: number },
+): Promise<{ readonly cost: Cost; readonly limit: Cost }> {
+  const warm = context.folder('warm-up')
+  await fill(warm, 200_000, keys)
+  await parseOnly(warm)
+  await runOver(app, warm, 200_000)
+  const folder = context.folder(BENCH)
+  await fill(folder, records, keys)
+  const limit = await parseOnly(folder)
+  const cost = await timed(() => runOver(app, folder, records))
+  return { cost, limit }
+}
+
+async function runOver(app: App, folder: string, records: number): Promise<number> {
+  await using running = await run(app, { at: `file:${folder}` })
+  await untilRead(running, records)
+  await running.close()
+  return records
 }
 
 /** The limit: the same batches read from the log, and `JSON.parse` of every value. */
