@@ -15,10 +15,12 @@ import { ChangeEncoder, type ChangeSink } from './change-encoder.ts'
 import { decodeChangeKey } from './changelog-codec.ts'
 import { DIRTY, DURABLE, type Entry, LIVE, RAW, RawValue } from './entry.ts'
 import type { KeyedStore, Namespace, StoreChange, StoreKey } from './keyed-store.ts'
+import type { EntrySink, SnapshotSource } from './snapshot-source.ts'
 import { Space } from './space.ts'
 import type { StoreCodec } from './store-codec.ts'
+import { StoreCursor } from './store-cursor.ts'
 
-export class MemoryStore<V> implements KeyedStore<V> {
+export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   readonly name: string
   readonly codec: StoreCodec<V>
   readonly #encoder: ChangeEncoder<V>
@@ -165,15 +167,8 @@ export class MemoryStore<V> implements KeyedStore<V> {
       (namespace === this.#lastNamespace ? this.#lastSpace : this.#enter(namespace)) ??
       this.#create(namespace)
     space.durable = true
-    const value = new RawValue(bytes, start, end)
-    const entry = space.find(key)
-    if (entry !== undefined) {
-      entry.value = value
-      entry.flags = LIVE | DURABLE | RAW
-      return
-    }
-    space.add(key, value, LIVE | DURABLE | RAW)
-    this.#grow(space)
+    // One look-up: while it is restored, nobody holds an entry that this may replace.
+    if (space.set(key, new RawValue(bytes, start, end), LIVE | DURABLE | RAW)) this.#grow(space)
     this.#lastKey = undefined
   }
 
@@ -188,9 +183,8 @@ export class MemoryStore<V> implements KeyedStore<V> {
     this.#forget()
   }
 
-  /** The spaces that hold entries now, for a snapshot, which reads them in slices between batches. */
-  spaces(): readonly Space[] {
-    return [...this.#spaces.values()]
+  readEntries(sink: EntrySink): StoreCursor<V> {
+    return new StoreCursor([...this.#spaces.values()], this.codec, sink)
   }
 
   #drain(

@@ -10,9 +10,9 @@ import type { Offset } from '../base/brands.ts'
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
 import type { Lines } from '../sys/sys.ts'
-import type { MemoryStore } from './memory-store.ts'
 import { snapshotPaths } from './snapshot-files.ts'
 import { readEntries, type SnapshotEnd, SnapshotFileReader, type SnapshotHead } from './snapshot-format.ts'
+import type { SnapshotSource } from './snapshot-source.ts'
 
 export interface RestoreSettings {
   readonly disk: Disk
@@ -24,8 +24,8 @@ export interface RestoreSettings {
   readonly changelog: { readonly name: string; readonly start: Offset; readonly end: Offset }
 }
 
-export class StoreRestore<V> {
-  readonly #store: MemoryStore<V>
+export class StoreRestore {
+  readonly #store: SnapshotSource
   readonly #settings: RestoreSettings
   readonly #paths: string[]
   #path = ''
@@ -35,9 +35,10 @@ export class StoreRestore<V> {
   #end: SnapshotEnd | undefined
   #entries = 0
   #replayFrom: Offset | undefined
+  #sizeBytes = 0
 
   /** @param store empty. */
-  constructor(store: MemoryStore<V>, settings: RestoreSettings) {
+  constructor(store: SnapshotSource, settings: RestoreSettings) {
     assert(store.size === 0 && store.changes === 0, 'a store is restored while it is empty')
     this.#store = store
     this.#settings = settings
@@ -47,6 +48,16 @@ export class StoreRestore<V> {
   /** Bytes of the snapshot at hand; 0 of 0 when there is none. */
   get progress(): { readonly done: number; readonly total: number } {
     return { done: this.#reader?.position ?? 0, total: this.#reader?.sizeBytes ?? 0 }
+  }
+
+  /** Where the snapshot at hand begins in the changelog; undefined while that is not known. */
+  get begin(): Offset | undefined {
+    return this.#head?.begin.offset
+  }
+
+  /** How large the snapshot is that counted; 0 when there was none. */
+  get sizeBytes(): number {
+    return this.#sizeBytes
   }
 
   /** Where the replay of the changelog goes on, once `step` answered false. */
@@ -129,6 +140,7 @@ export class StoreRestore<V> {
       )
     }
     this.#replayFrom = this.#head.begin.offset
+    this.#sizeBytes = this.#reader?.sizeBytes ?? 0
     this.close()
     return false
   }
@@ -144,6 +156,7 @@ export class StoreRestore<V> {
     const { disk, lines } = this.#settings
     lines.write('warn', `the snapshot ${this.#path} is left out: ${fault}`, { path: this.#path })
     this.close()
+    this.#head = undefined
     this.#store.clear()
     if (remove) disk.remove(this.#path)
     return true

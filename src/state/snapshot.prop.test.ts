@@ -26,7 +26,7 @@ const SILENT: Lines = { write: () => {} }
 class World {
   disk = new MemoryDisk({ durable: true })
   store = new MemoryStore<Value>('counts', jsonStoreCodec<Value>())
-  snapshot: SnapshotWriter<Value> | undefined
+  snapshot: SnapshotWriter | undefined
   snapshotDone = false
   sliced = -1
   readonly changelog: Line[] = []

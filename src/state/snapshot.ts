@@ -1,5 +1,5 @@
 /**
- * Writes a snapshot of a memory store in slices, between batches, while the store goes on changing.
+ * Writes a snapshot of a store or view in slices, between batches, while its source goes on changing.
  *
  * How it stays right without a copy: a slice writes only entries that are clean, whose value is that of the last
  * commit taken. A dirty one is left out: its next commit writes it to the changelog. So the file holds, of every key, a
@@ -8,13 +8,13 @@
  * names both positions and counts only with the changelog between them.
  *
  * State: what is left to read, a block under construction, an unfinished file. Cost: encoding every entry once; values
- * that nobody touched since a restore are copied as bytes. A slice is bounded in bytes, not in namespaces.
+ * that nobody touched since a restore are copied as bytes. A slice is bounded in bytes, entries that are passed over
+ * counted too. The file is synced as it grows: a hundred megabytes at once would hold up the commits beside it.
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
-import { DIRTY, type Entry, LIVE, RAW, type RawValue } from './entry.ts'
-import type { MemoryStore } from './memory-store.ts'
+import type { Namespace, StoreKey } from './keyed-store.ts'
 import { SnapshotBlock } from './snapshot-block.ts'
 import {
   nextSnapshotPath,
@@ -30,10 +30,14 @@ import {
   encodeFileHead,
   encodeTextBlock,
 } from './snapshot-format.ts'
-import type { Space } from './space.ts'
+import type { EntryCursor, EntrySink, SnapshotSource } from './snapshot-source.ts'
 
 /** Blocks end here: small enough that a few live values do not hold much memory after a restore. */
 const BLOCK_BYTES_MAX = 256 * 1024
+/** What is written goes to the disk in pieces of about this size. */
+const SYNC_BYTES = 4 * 1024 * 1024
+/** Looking at an entry weighs so many bytes of a slice, written or not. */
+const VISIT_BYTES = 16
 
 export interface SnapshotSettings {
   readonly disk: Disk
@@ -43,33 +47,38 @@ export interface SnapshotSettings {
   readonly identity: string
   /** The changelog behind the last commit taken from the store. It need not be durable yet. */
   readonly begin: ChangelogPosition
+  /** Called when a writer that was `busy` is not any more. Must only note it. */
+  readonly wake?: () => void
 }
 
-export class SnapshotWriter<V> {
-  readonly #store: MemoryStore<V>
+export class SnapshotWriter implements EntrySink {
+  readonly #source: SnapshotSource
   readonly #settings: SnapshotSettings
   readonly #path: string
   readonly #file: DiskFile
   readonly #block = new SnapshotBlock()
-  readonly #spaces: Space[]
-  #space: Space | undefined
-  #entries: Iterator<Entry> | undefined
+  readonly #cursor: EntryCursor
+  /** Of the entries in the block. */
+  #namespace: Namespace = 0
   #position = 0
+  #synced = 0
+  #syncing = false
+  #syncFailure: Error | undefined
   #written = 0
   /** How many commits the store had taken when a dirty entry was last left out. */
   #leftOutAt = -1
   #complete = false
   #open = true
 
-  constructor(store: MemoryStore<V>, settings: SnapshotSettings) {
+  constructor(source: SnapshotSource, settings: SnapshotSettings) {
     const { disk, folder, identity, begin } = settings
-    this.#store = store
+    this.#source = source
     this.#settings = settings
     disk.makeFolder(folder)
     removeUnfinished(disk, folder)
     this.#path = nextSnapshotPath(disk, folder)
     this.#file = disk.open(`${this.#path}.part`, 'create')
-    this.#spaces = [...store.spaces()].reverse()
+    this.#cursor = source.readEntries(this)
     this.#write(encodeFileHead())
     this.#write(encodeTextBlock(BLOCK_HEAD, { identity, begin }))
   }
@@ -79,23 +88,53 @@ export class SnapshotWriter<V> {
     return this.#position + this.#block.sizeBytes
   }
 
+  /** Every entry had its turn. */
+  get complete(): boolean {
+    return this.#complete
+  }
+
+  /** Part of the file is on its way to the disk: come back when it is there. */
+  get busy(): boolean {
+    return this.#syncing
+  }
+
+  /** Whether a commit has taken everything that was left out, so that the snapshot can be finished behind it. */
+  get settled(): boolean {
+    return this.#source.commits > this.#leftOutAt || this.#source.changes === 0
+  }
+
   /** Writes about `bytesMax` bytes. False when every entry had its turn. Call it between batches. */
   slice(bytesMax: number): boolean {
     assert(this.#open, 'a snapshot is not sliced after its end')
     if (this.#complete) return false
-    const until = this.sizeBytes + bytesMax
+    if (this.#syncing) return true
+    if (this.#syncFailure !== undefined) throw this.#syncFailure
+    let until = this.sizeBytes + bytesMax
     while (this.sizeBytes < until) {
-      const entries = this.#entries ?? this.#nextSpace()
-      if (entries === undefined) {
+      if (!this.#cursor.next()) {
+        this.#flush()
         this.#complete = true
         return false
       }
-      const next = entries.next()
-      if (next.done === true || this.#space?.dropped === true) this.#leaveSpace()
-      else this.#take(next.value)
+      until -= VISIT_BYTES
       if (this.#block.sizeBytes >= BLOCK_BYTES_MAX) this.#flush()
     }
+    if (this.#position - this.#synced >= SYNC_BYTES) this.#syncPart()
     return true
+  }
+
+  text(namespace: Namespace, key: StoreKey, value: string): void {
+    this.#enter(namespace)
+    this.#block.addText(key, value)
+  }
+
+  bytes(namespace: Namespace, key: StoreKey, value: Uint8Array, start: number, end: number): void {
+    this.#enter(namespace)
+    this.#block.addBytes(key, value, start, end)
+  }
+
+  leftOut(): void {
+    this.#leftOutAt = this.#source.commits
   }
 
   /**
@@ -108,14 +147,15 @@ export class SnapshotWriter<V> {
     end: ChangelogPosition,
     answer: (error: Error | undefined, release: Offset | undefined) => void,
   ): void {
-    assert(this.#open && this.#complete, 'a snapshot is finished once, after its last slice')
     assert(
-      this.#store.commits > this.#leftOutAt || this.#store.changes === 0,
-      'the entries left out are in a commit before the end',
+      this.#open && this.#complete && !this.#syncing,
+      'a snapshot is finished once, after its last slice',
     )
+    assert(this.settled, 'the entries left out are in a commit before the end')
     assert(end.offset >= this.#settings.begin.offset, 'a snapshot does not end before it begins')
     this.#open = false
     try {
+      if (this.#syncFailure !== undefined) throw this.#syncFailure
       this.#write(encodeTextBlock(BLOCK_END, { entries: this.#written, end }))
     } catch (error) {
       answer(this.#failed(error), undefined)
@@ -131,11 +171,23 @@ export class SnapshotWriter<V> {
   abandon(): void {
     if (!this.#open) return
     this.#open = false
-    this.#failed(undefined)
+    // A file is not closed under a sync; then that does it.
+    if (!this.#syncing) this.#failed(undefined)
+  }
+
+  #syncPart(): void {
+    this.#syncing = true
+    this.#synced = this.#position
+    this.#file.sync((error) => {
+      this.#syncing = false
+      this.#syncFailure = error
+      if (this.#open) this.#settings.wake?.()
+      else this.#failed(undefined)
+    })
   }
 
   #publish(answer: (error: Error | undefined, release: Offset | undefined) => void): void {
-    const { disk, folder } = this.#settings
+    const { disk, folder, identity, begin } = this.#settings
     let release: Offset | undefined
     try {
       this.#file.close()
@@ -147,7 +199,9 @@ export class SnapshotWriter<V> {
       const paths = snapshotPaths(disk, folder)
       for (const path of paths.slice(SNAPSHOTS_KEPT)) disk.remove(path)
       const older = paths[SNAPSHOTS_KEPT - 1]
-      release = older === undefined ? undefined : readSnapshotHead(disk, older)?.begin.offset
+      const head = older === undefined ? undefined : readSnapshotHead(disk, older)
+      // Of another changelog, its offsets say nothing about this one.
+      if (head?.identity === identity) release = Math.min(head.begin.offset, begin.offset)
     } catch (error) {
       answer(error as Error, undefined)
       return
@@ -161,38 +215,17 @@ export class SnapshotWriter<V> {
     return error as Error
   }
 
-  #nextSpace(): Iterator<Entry> | undefined {
-    this.#space = this.#spaces.pop()
-    this.#entries = this.#space?.entries()
-    return this.#entries
-  }
-
-  #leaveSpace(): void {
+  /** A block holds entries of one namespace. */
+  #enter(namespace: Namespace): void {
+    if (namespace === this.#namespace) return
     this.#flush()
-    this.#entries = undefined
-  }
-
-  #take(entry: Entry): void {
-    const flags = entry.flags
-    if ((flags & DIRTY) !== 0) {
-      this.#leftOutAt = this.#store.commits
-      return
-    }
-    if ((flags & LIVE) === 0) return
-    if ((flags & RAW) !== 0) {
-      const raw = entry.value as RawValue
-      this.#block.addBytes(entry.key, raw.bytes, raw.start, raw.end)
-    } else {
-      const encoded = this.#store.codec.encode(entry.value as V)
-      if (typeof encoded === 'string') this.#block.addText(entry.key, encoded)
-      else this.#block.addBytes(entry.key, encoded, 0, encoded.length)
-    }
+    this.#namespace = namespace
   }
 
   #flush(): void {
     if (this.#block.count === 0) return
     this.#written += this.#block.count
-    this.#write(this.#block.take((this.#space as Space).namespace))
+    this.#write(this.#block.take(this.#namespace))
   }
 
   #write(bytes: Uint8Array): void {

@@ -60,6 +60,17 @@ export class Space {
     return entry
   }
 
+  /** Puts an entry in the place of the one that the key may have. True: it had none. */
+  set(key: StoreKey, value: unknown, flags: number): boolean {
+    const hash = hashOfKey(key)
+    const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
+    const entries = this.#whole ?? ((this.#row as Entries[])[hash >>> PIECE_SHIFT] as Entries)
+    const before = entries.size
+    entries.set(entry.key, entry)
+    if (entries === this.#whole && entries.size > WHOLE_ENTRIES_MAX) this.#fanOut(entries)
+    return entries.size > before
+  }
+
   /** Takes an entry out of its Map. Its flags must tell holders of the object that it is gone. */
   remove(entry: Entry): void {
     entry.flags = 0

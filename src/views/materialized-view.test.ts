@@ -4,7 +4,7 @@ import { MaterializedView, type ViewRowChange } from './materialized-view.ts'
 import { RowMaps } from './row-maps.ts'
 import { Subscription } from './subscription.ts'
 import { ViewRow } from './view-row.ts'
-import { change } from './views-test-rows.ts'
+import { change, restore } from './views-test-rows.ts'
 
 function filled(rows: number): MaterializedView {
   const view = new MaterializedView('v')
@@ -205,7 +205,7 @@ test('restored rows reach those who began at the start, not those who follow fro
   view.open()
   const fromStart = view.changes({ from: 'start' })
   const fromNow = view.changes()
-  view.restore(0, change('a', 1))
+  restore(view, change('a', 1))
   view.commit(0, [change('b', 2)], 1)
   expect((await next(fromStart)).key).toBe('a')
   expect((await next(fromNow)).key).toBe('b')
@@ -213,11 +213,11 @@ test('restored rows reach those who began at the start, not those who follow fro
 
 test('restored rows are read, listed and replaced as committed ones are', async () => {
   const view = new MaterializedView('v')
-  view.restore(0, change('b', { n: 'ü' }))
-  view.restore(0, change('a', 1))
-  view.restore(0, change('c', 1))
-  view.restore(0, change('c', null))
-  view.restore(0, change('a', 2))
+  restore(view, change('b', { n: 'ü' }))
+  restore(view, change('a', 1))
+  restore(view, change('c', 1))
+  restore(view, change('c', null))
+  restore(view, change('a', 2))
   expect(view.list()).toEqual([2, { n: 'ü' }])
   expect(view.get('b')).toEqual({ n: 'ü' })
   const changes = view.changes()
@@ -278,7 +278,7 @@ test('a key in two partitions is a broken rule, not two rows', () => {
 
 test('a row of Maps: keys are found in whichever Map they are, room is used again', () => {
   const maps = new RowMaps(4)
-  const row = (key: number) => new ViewRow(key, 0, '1', 0)
+  const row = (key: number) => new ViewRow(key, 0, 0)
   for (let key = 0; key < 10; key++) maps.add(key, row(key))
   maps.delete(1)
   maps.delete(42)

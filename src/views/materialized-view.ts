@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts'
 import type { Offset, PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { ViewChange, ViewTarget } from '../flow/output/view-target.ts'
-import { type Key, storeKey } from '../record/key-codec.ts'
+import type { CommittedRow, ViewChange, ViewTarget } from '../flow/output/view-target.ts'
+import { type Key, keyOfStoreKey, storeKey } from '../record/key-codec.ts'
+import type { StoreKey } from '../state/keyed-store.ts'
 import { ChangeHistory } from './change-history.ts'
 import { compareKeys, compareWithPrefix } from './key-order.ts'
 import { parsePosition, positionText } from './position.ts'
@@ -100,13 +101,39 @@ export class MaterializedView implements ViewTarget {
     this.#opened = true
   }
 
-  restore(partition: PartitionId, change: ViewChange): void {
-    this.#apply(partition, change, 0, 0, false)
+  restore(
+    partition: PartitionId,
+    key: StoreKey,
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    if (this.#history !== undefined || start < 0) {
+      const row = start < 0 ? null : bytes.subarray(start, end)
+      this.#apply(partition, key, { key: keyOfStoreKey(key), row, timestamp }, 0, 0, false)
+      return
+    }
+    // Nobody listens, which is usual: no text is made.
+    this.#row(key, partition, undefined, timestamp).restore(timestamp, bytes, start, end)
   }
 
   commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void {
     let index = 0
-    for (const change of changes) this.#apply(partition, change, position, index++, true)
+    for (const change of changes)
+      this.#apply(partition, storeKey(change.key), change, position, index++, true)
+  }
+
+  committedRows(): IterableIterator<CommittedRow> {
+    return this.#rows.all()
+  }
+
+  clear(partition: PartitionId): void {
+    for (const row of [...this.#rows.all()]) {
+      if (row.partition !== partition) continue
+      const { key, timestamp } = row
+      this.#apply(partition, storeKey(key), { key, row: null, timestamp }, 0, 0, false)
+    }
   }
 
   /** The row, or undefined. */
@@ -205,54 +232,52 @@ export class MaterializedView implements ViewTarget {
     )
   }
 
-  #apply(partition: PartitionId, change: ViewChange, position: Offset, index: number, live: boolean): void {
-    const id = storeKey(change.key)
+  #apply(
+    partition: PartitionId,
+    id: StoreKey,
+    change: ViewChange,
+    position: Offset,
+    index: number,
+    live: boolean,
+  ): void {
+    const { key, row, timestamp } = change
     const known = this.#rows.get(id)
-    if (known === undefined && change.row === null) return
+    if (known === undefined && row === null) return
     // Nobody is told of a change before the first subscriber: then no text is made only to be compared.
     const before = this.#history === undefined ? undefined : known?.json
-    const after = change.row === null ? undefined : live ? rowText(change.row) : change.row
-    this.#store(id, known, change, partition, after)
+    const after = row === null ? undefined : rowText(row)
+    if (after === undefined) this.#remove(id, known as ViewRow)
+    else this.#row(id, partition, known, timestamp, key).update(after, timestamp)
     if (this.#history === undefined) return
-    this.#tell(
-      {
-        key: change.key,
-        storeKey: id,
-        before,
-        after: after instanceof Uint8Array ? rowText(after) : after,
-        timestamp: change.timestamp,
-        partition,
-        position,
-        index,
-      },
-      live,
-    )
+    this.#tell({ key, storeKey: id, before, after, timestamp, partition, position, index }, live)
   }
 
-  #store(
-    id: string | number,
-    known: ViewRow | undefined,
-    { key, timestamp }: ViewChange,
+  /** The row of a key, a new one if there is none. Its content is set by the caller. */
+  #row(
+    id: StoreKey,
     partition: PartitionId,
-    content: string | Uint8Array | undefined,
-  ): void {
-    if (known === undefined) {
-      assert(content !== undefined, 'a row that was not there is not removed')
-      const row = new ViewRow(key, partition, content, timestamp)
-      this.#rows.add(id, row)
-      this.#order.add(row)
-      return
+    known: ViewRow | undefined,
+    timestamp: Timestamp,
+    key?: Key,
+  ): ViewRow {
+    const present = known ?? this.#rows.get(id)
+    if (present !== undefined) {
+      assert(present.partition === partition, () => {
+        const partitions = `${present.partition} and ${partition}`
+        return `a key of a view has one partition: ${JSON.stringify(present.key)} of ${this.name} is in ${partitions}`
+      })
+      return present
     }
-    assert(known.partition === partition, () => {
-      const partitions = `${known.partition} and ${partition}`
-      return `a key of a view has one partition: ${JSON.stringify(key)} of ${this.name} is in ${partitions}`
-    })
-    if (content !== undefined) known.update(content, timestamp)
-    else {
-      known.remove()
-      this.#rows.delete(id)
-      this.#order.noteRemoved()
-    }
+    const row = new ViewRow(key ?? keyOfStoreKey(id), partition, timestamp)
+    this.#rows.add(id, row)
+    this.#order.add(row)
+    return row
+  }
+
+  #remove(id: StoreKey, row: ViewRow): void {
+    row.remove()
+    this.#rows.delete(id)
+    this.#order.noteRemoved()
   }
 
   /** Restored rows are news only to those who began at the start and were there before the engine. */

@@ -49,6 +49,11 @@ export class RowMaps {
     }
   }
 
+  /** All rows. It may be kept over changes: then rows that came since may be left out, and one may come twice. */
+  *all(): IterableIterator<ViewRow> {
+    for (const map of this.#maps) yield* map.values()
+  }
+
   clear(): void {
     this.#maps.length = 1
     this.#maps[0]?.clear()

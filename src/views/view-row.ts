@@ -1,4 +1,5 @@
 import type { PartitionId, Timestamp } from '../base/brands.ts'
+import type { CommittedRow } from '../flow/output/view-target.ts'
 import type { Key } from '../record/key-codec.ts'
 
 const { utf8Slice } = Buffer.prototype
@@ -12,16 +13,18 @@ const { utf8Slice } = Buffer.prototype
  * until somebody reads them: making a million texts would take half a second of a start, and what they keep alive is
  * bounded by the changelog.
  */
-export class ViewRow {
+export class ViewRow implements CommittedRow {
   readonly key: Key
   readonly partition: PartitionId
-  #content: string | Uint8Array | undefined
   timestamp: Timestamp
+  /** The text, or bytes of which a range is the text. */
+  #content: string | Uint8Array | undefined
+  #start = 0
+  #end = 0
 
-  constructor(key: Key, partition: PartitionId, content: string | Uint8Array, timestamp: Timestamp) {
+  constructor(key: Key, partition: PartitionId, timestamp: Timestamp) {
     this.key = key
     this.partition = partition
-    this.#content = content
     this.timestamp = timestamp
   }
 
@@ -32,13 +35,29 @@ export class ViewRow {
 
   /** The row as JSON text; undefined when it was removed. */
   get json(): string | undefined {
-    if (this.#content instanceof Uint8Array) this.#content = rowText(this.#content)
-    return this.#content
+    const content = this.#content
+    // One native call, also for a plain Uint8Array, where a Buffer over it would be another object.
+    if (content instanceof Uint8Array) this.#content = utf8Slice.call(content, this.#start, this.#end)
+    return this.#content as string | undefined
   }
 
-  update(content: string | Uint8Array, timestamp: Timestamp): void {
-    this.#content = content
+  /** The same for those who only copy it: bytes stay bytes. */
+  get content(): string | Uint8Array | undefined {
+    const content = this.#content
+    return content instanceof Uint8Array ? content.subarray(this.#start, this.#end) : content
+  }
+
+  update(json: string, timestamp: Timestamp): void {
+    this.#content = json
     this.timestamp = timestamp
+  }
+
+  /** The text is a range of bytes that nobody changes. */
+  restore(timestamp: Timestamp, bytes: Uint8Array, start: number, end: number): void {
+    this.timestamp = timestamp
+    this.#content = bytes
+    this.#start = start
+    this.#end = end
   }
 
   remove(): void {
@@ -48,6 +67,5 @@ export class ViewRow {
 
 /** The text of a row's bytes. */
 export function rowText(bytes: Uint8Array): string {
-  // One native call, also for a plain Uint8Array, where a Buffer over it would be another object.
   return utf8Slice.call(bytes, 0, bytes.length)
 }

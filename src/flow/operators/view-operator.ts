@@ -5,7 +5,7 @@
  * the changelog's timestamps say it again after a restart).
  */
 import { MIN_TIMESTAMP, type Timestamp, type TopicId } from '../../base/brands.ts'
-import { type Key, keyOfStoreKey, keySerde, storeKey } from '../../record/key-codec.ts'
+import { type Key, keyOfStoreKey, keySerde } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { ViewNode } from '../graph/plan.ts'
 import type { PartitionWriter } from '../output/topic-writer.ts'
@@ -73,12 +73,17 @@ export class ViewOperator extends TimedOperator implements Receiver, LatestRecei
     return changes
   }
 
-  /** A row of the changelog, while it is restored. */
-  restoreRow(change: ViewChange): void {
+  /** A row was restored, or the removal of one. */
+  restoreRow(key: StoreKey, timestamp: Timestamp, removed: boolean): void {
     if (this.#retention === undefined) return
-    const key = storeKey(change.key)
-    if (change.row === null) this.#rowTimes.delete(key)
-    else this.#expireLater(key, change.timestamp)
+    if (removed) this.#rowTimes.delete(key)
+    else this.#expireLater(key, timestamp)
+  }
+
+  /** Back to nothing: the restore begins again. */
+  clear(): void {
+    this.#rowTimes.clear()
+    this.#byTime.clear()
   }
 
   get stored(): OperatorTime {

@@ -14,6 +14,8 @@ export class PartitionWriter {
   readonly partition: PartitionId
   /** Records since the last `take`. */
   count = 0
+  /** Bytes that `take` has handed out, ever. */
+  takenBytes = 0
   #builder: BatchBuilder | undefined
   #closed: Uint8Array[] = []
   #closedBytes = 0
@@ -62,6 +64,7 @@ export class PartitionWriter {
     const builder = this.#open()
     if (builder.count > 0) this.#close(builder)
     const batches = this.#closed
+    this.takenBytes += this.#closedBytes
     this.#closed = []
     this.#closedBytes = 0
     this.count = 0

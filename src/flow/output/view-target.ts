@@ -1,5 +1,6 @@
 import type { Offset, PartitionId, Timestamp } from '../../base/brands.ts'
 import type { Key } from '../../record/key-codec.ts'
+import type { StoreKey } from '../../state/keyed-store.ts'
 import type { ViewNode } from '../graph/plan.ts'
 
 /**
@@ -12,13 +13,36 @@ export interface ViewTargets {
 }
 
 export interface ViewTarget {
-  /** A row of the changelog, before the first `commit`. A null row removes the key. */
-  restore(partition: PartitionId, change: ViewChange): void
+  /**
+   * A row of a snapshot or of the changelog, before the first `commit`: its JSON text is a range of bytes, which nobody
+   * changes. A negative `start` removes the key.
+   */
+  restore(
+    partition: PartitionId,
+    key: StoreKey,
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): void
   /**
    * The changes of one durable commit, each key at most once. After this returns every read sees all of them.
    * `position` is that of the view's changelog behind the commit.
    */
   commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void
+  /** The rows of all partitions, for a snapshot, which goes on reading while commits change them. */
+  committedRows(): IterableIterator<CommittedRow>
+  /** Removes the rows of a partition: what they were restored from turned out to be damaged. */
+  clear(partition: PartitionId): void
+}
+
+/** A row as the target keeps it. */
+export interface CommittedRow {
+  readonly key: Key
+  readonly partition: PartitionId
+  readonly timestamp: Timestamp
+  /** Its JSON text; undefined: it was removed. */
+  readonly content: string | Uint8Array | undefined
 }
 
 export interface ViewChange {

@@ -5,7 +5,7 @@
  * If the power fails before the group is durable, nothing of it happened; afterwards all of it did. The views take
  * their changes only when the answer is there.
  */
-import type { Offset, PartitionId, TopicId } from '../../base/brands.ts'
+import type { PartitionId, TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
 import type {
   Broker,
@@ -31,21 +31,10 @@ import {
 } from './operator-time.ts'
 import { type PendingCommit, placeOf, type ViewPart } from './pending-commit.ts'
 
-/** A store with the changelog partition it writes to. */
+/** A store with the writer of its changelog. */
 export interface LoggedStore {
   readonly store: MemoryStore<unknown>
   readonly writer: PartitionWriter
-  readonly changelog: string
-  readonly partition: PartitionId
-  /** `end`: behind the last durable change. `tailBytes`: written since the last snapshot began. */
-  readonly log: { end: Offset; tailBytes: number; snapshotBytes: number }
-}
-
-/** What a commit writes to the changelog of a store. */
-interface LogPart {
-  readonly log: LoggedStore['log']
-  readonly writer: PartitionWriter
-  readonly count: number
 }
 
 export class Committer {
@@ -110,13 +99,7 @@ export class Committer {
   cut(membership: Membership, inputs: readonly Input[]): boolean {
     for (const flusher of this.#tasks.flushers) flusher.flush()
     const changes = this.#tasks.views.map((view) => ({ view, changes: view.take() }))
-    const logs: LogPart[] = []
-    for (const { store, writer, log } of this.#stores) {
-      writeChanges(store, writer)
-      if (writer.count === 0) continue
-      log.tailBytes += writer.bytes
-      logs.push({ log, writer, count: writer.count })
-    }
+    for (const { store, writer } of this.#stores) writeChanges(store, writer)
     const batches: PartitionBatch[] = []
     const firstBatch = new Map<string, number>()
     for (const writer of this.#writers.all()) {
@@ -144,11 +127,6 @@ export class Committer {
       batches,
       positions,
       views,
-      logs: logs.map(({ log, writer, count }) => ({
-        log,
-        count,
-        firstBatch: firstBatch.get(placeOf(writer.topic(), writer.partition)) as number,
-      })),
       sinks,
       cutAt: this.#clock.monotonic(),
       preparing: sinks.length,
@@ -172,9 +150,6 @@ export class Committer {
     this.#pending = undefined
     for (const position of pending.positions) {
       this.#committed.set(placeOf(position.topic, position.partition), position)
-    }
-    for (const { log, count, firstBatch } of pending.logs) {
-      log.end = (outcome.baseOffsets[firstBatch] as number) + count
     }
     for (const { view, changes, firstBatch } of pending.views) {
       const base = outcome.baseOffsets[firstBatch] as number

@@ -45,6 +45,7 @@ import { treatFailure } from './failures.ts'
 import type { Input } from './input.ts'
 import { InputGroup } from './input-group.ts'
 import { groupLanes } from './lane-groups.ts'
+import { type LoggedState, storeState, ViewState } from './logged-state.ts'
 import {
   type EngineEntry,
   parseOperatorTime,
@@ -54,10 +55,9 @@ import {
   sourceMetadata,
   timeKey,
 } from './operator-time.ts'
-import { RestoreLog } from './restore-log.ts'
 import { Snapshots } from './snapshots.ts'
 import { Starter } from './starter.ts'
-import { type Recovery, StoreRecovery } from './store-recovery.ts'
+import { StateRecovery } from './state-recovery.ts'
 import { TopicInput } from './topic-input.ts'
 
 /** Records of one group of inputs taken in a step, unless the options say otherwise. */
@@ -69,8 +69,6 @@ const STEP_MS = 5
 const CLOCK_MASK = 15
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
-const SNAPSHOT_BYTES_MIN = 64 * 1024 * 1024
-const RECORD_BYTES = 64
 /** For all inputs together. */
 const INPUT_BYTES = 8 * 1024 * 1024
 const INPUT_BYTES_MIN = 64 * 1024
@@ -100,7 +98,7 @@ class Engine implements EngineHandle {
   readonly #firing: Firing[] = []
   readonly #listeners = new Set<() => void>()
   readonly #commitBytes: number
-  #restores: Recovery[] = []
+  #restores: StateRecovery[] = []
   #snapshots: Snapshots | undefined
   #inputs: Input[] = []
   #groups: InputGroup[] = []
@@ -227,8 +225,8 @@ class Engine implements EngineHandle {
       watermark: watermark === MIN_TIMESTAMP ? undefined : watermark,
       restore: restoring
         ? {
-            done: this.#restores.reduce((sum, log) => sum + log.position, 0),
-            total: this.#restores.reduce((sum, log) => sum + log.end, 0),
+            done: this.#restores.reduce((sum, { progress }) => sum + progress.done, 0),
+            total: this.#restores.reduce((sum, { progress }) => sum + progress.total, 0),
           }
         : undefined,
       records: this.#counters.records,
@@ -241,15 +239,20 @@ class Engine implements EngineHandle {
   #start(): boolean {
     const done = this.#starter.step()
     if (done !== true) return done === false
-    const { broker, plan, wake, views } = this.#options
+    const { broker, plan, sys, stateFolder, wake, views } = this.#options
     for (const topic of broker.topics()) this.#writers.setTopicId(topic.name, topic.id)
     if (this.#starter.newPlan !== undefined) {
       this.#writers.writer(planTopic(plan.name), 0).appendText(0, null, this.#starter.newPlan)
       this.#dirty = true
     }
-    this.#restoreStore(this.#entries, engineTopic(plan.name), 0)
-    for (const { store, changelog, partition } of this.#stores)
-      this.#restoreStore(store, changelog, partition)
+    const described = (name: string): TopicDescription => broker.topic(name) as TopicDescription
+    const engine = engineTopic(plan.name)
+    const states: LoggedState[] = [
+      storeState(this.#entries, described(engine), this.#writers.writer(engine, 0)),
+      ...this.#stores.map(({ store, writer }) =>
+        storeState(store, described(storeChangelog(plan.name, store.name)), writer),
+      ),
+    ]
     for (const view of this.#tasks.views) {
       const { name } = view.node
       let target = this.#targets.get(name)
@@ -257,34 +260,21 @@ class Engine implements EngineHandle {
         target = views.open(view.node, this.#topology.of(view.node).partitions)
         this.#targets.set(name, target)
       }
-      const topic = broker.topic(viewChangelog(plan.name, name)) as TopicDescription
-      const filled = target
-      const restored = new RestoreLog(broker, topic, view.partition, 0, wake, (record) => {
-        const key = keySerde.decode(record, record.keyStart, record.keyEnd) as Key
-        const change = { key, row: record.value(), timestamp: record.timestamp }
-        filled.restore(view.partition, change)
-        view.restoreRow(change)
-      })
-      this.#restores.push(restored)
+      const changelog = viewChangelog(plan.name, name)
+      const writer = this.#writers.writer(changelog, view.partition)
+      states.push(new ViewState(view, target, described(changelog), writer))
     }
+    this.#restores = states.map((state) => new StateRecovery(state, { broker, sys, stateFolder, wake }))
     this.state = 'restoring'
     return true
   }
 
-  #restoreStore<V>(store: MemoryStore<V>, changelog: string, partition: PartitionId): void {
-    const { broker, wake } = this.#options
-    const topic = broker.topic(changelog) as TopicDescription
-    const { sys, stateFolder } = this.#options
-    const parts = { broker, sys, stateFolder, changelog: topic, partition, wake }
-    this.#restores.push(new StoreRecovery(store, parts))
-  }
-
   #restore(): boolean {
-    const next = this.#restores.find((log) => !log.done)
+    const next = this.#restores.find(({ done }) => !done)
     if (next !== undefined) return next.step()
-    for (const log of this.#restores) log.close()
-    this.#restores = []
+    for (const recovery of this.#restores) recovery.close()
     this.#open()
+    this.#restores = []
     this.state = 'running'
     return true
   }
@@ -336,16 +326,9 @@ class Engine implements EngineHandle {
       committed,
       wake,
     })
-    for (const { log, changelog, partition } of this.#stores) {
-      const { start, end } = broker.bounds((broker.topic(changelog) as TopicDescription).id, partition)
-      log.end = end
-      // How many bytes these are is not known; that of a short record stands for it.
-      log.tailBytes = (end - start) * RECORD_BYTES
-    }
-    const { stateFolder, snapshotBytesMin: bytesMin = SNAPSHOT_BYTES_MIN } = this.#options
-    if (stateFolder !== undefined) {
-      const parts = { sys, broker, folder: stateFolder, stores: this.#stores, bytesMin }
-      this.#snapshots = new Snapshots(parts)
+    const { stateFolder: folder, snapshotBytesMin: bytesMin } = this.#options
+    if (folder !== undefined) {
+      this.#snapshots = new Snapshots({ sys, broker, folder, bytesMin, wake, recovered: this.#restores })
     }
     this.#ends = new Ends(this.#topology, this.#groups, broker)
     this.#commitAt = sys.clock.monotonic() + this.#options.commitIntervalMs
@@ -391,8 +374,8 @@ class Engine implements EngineHandle {
       this.#fire()
       return true
     }
-    if (this.state === 'draining') return this.#drained(committer) ? false : worked
     worked = this.#snapshots?.step(!committer.busy) === true || worked
+    if (this.state === 'draining') return this.#drained(committer) ? false : worked
     for (const group of this.#groups) worked = this.#take(group) || worked
     if (!worked) worked = this.#quiet(committer)
     return worked
@@ -477,6 +460,7 @@ class Engine implements EngineHandle {
       this.#commitWanted = true
       return false
     }
+    if (this.#snapshots?.drain() === true) return false
     this.state = 'ended'
     this.#close()
     return true
@@ -515,6 +499,7 @@ class Engine implements EngineHandle {
 
   #committed(ms: number): void {
     this.#commits += 1
+    this.#snapshots?.committed()
     this.#metrics.committed(ms)
     for (const listener of [...this.#listeners]) listener()
   }
@@ -534,15 +519,14 @@ class Engine implements EngineHandle {
     const changelog = storeChangelog(this.#options.plan.name, name)
     const writer = this.#writers.writer(changelog, partition)
     // From here on only its changes are looked at, never a value.
-    const log = { end: 0, tailBytes: 0, snapshotBytes: 0 }
-    this.#stores.push({ store: store as unknown as MemoryStore<unknown>, writer, changelog, partition, log })
+    this.#stores.push({ store, writer })
     return store
   }
 
   #close(): void {
     this.#lastStatus = statusOf(this.#inputs)
     this.#snapshots?.close()
-    for (const log of this.#restores) log.close()
+    for (const recovery of this.#restores) recovery.close()
     for (const input of this.#inputs) input.close()
     for (const sink of this.#tasks.sinks) sink.writer?.close()
     this.#metrics.close()

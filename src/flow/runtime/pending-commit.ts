@@ -12,12 +12,6 @@ export interface PendingCommit {
   readonly batches: PartitionBatch[]
   readonly positions: readonly CommittedPosition[]
   readonly views: readonly ViewPart[]
-  /** Changelogs of stores that get records, and where they end then. */
-  readonly logs: readonly {
-    readonly log: { end: number }
-    readonly count: number
-    readonly firstBatch: number
-  }[]
   readonly sinks: readonly SinkOutputOperator[]
   readonly cutAt: number
   /** Sinks that have not said their mark yet. */

@@ -13,6 +13,8 @@ const SLICE_BYTES = 1024 * 1024
 export class RestoreLog {
   readonly end: Offset
   position: Offset
+  /** Read so far. */
+  bytes = 0
   readonly #reader: PartitionReader
   readonly #apply: (record: BatchReader) => void
   readonly #batch = new BatchReader()
@@ -46,6 +48,7 @@ export class RestoreLog {
       this.position = this.end
       return true
     }
+    this.bytes += fetched.bytes.length
     this.#filter.open(fetched.aborted)
     for (const at of batchPositions(fetched.bytes)) {
       const batchEnd = batchLastOffset(fetched.bytes, at) + 1
