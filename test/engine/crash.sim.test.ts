@@ -122,7 +122,8 @@ function undisturbed(input: string, options: SimWorldOptions) {
   world.start()
   world.runToEnd()
   const { commits = 0 } = world.engine?.status() ?? {}
-  return { outcome: world.outcome('/hits.jsonl'), first, last: world.sys.disk.operations, commits }
+  const snapshots = world.sys.disk.list('/data/state').length
+  return { outcome: world.outcome('/hits.jsonl'), first, last: world.sys.disk.operations, commits, snapshots }
 }
 
 function expectSame(actual: Outcome, expected: Outcome, where: string): void {
@@ -150,7 +151,7 @@ function comparable({ topics }: Outcome, name: string): unknown {
   )
 }
 
-const LINES = 60
+const LINES = 40
 
 describe(`power cuts at every disk operation, seed ${seed}`, () => {
   const input = inputOf(LINES, new SeededRandom(seed).fork('input'))
@@ -199,7 +200,9 @@ describe(`power cuts at every disk operation, seed ${seed}`, () => {
     'each operation in turn: %s',
     (_, settings) => {
       const options = { seed, ...settings }
-      const { outcome, first, last } = undisturbed(input, options)
+      const { outcome, first, last, commits, snapshots } = undisturbed(input, options)
+      expect(commits).toBeGreaterThan(10)
+      expect(snapshots > 0).toBe('snapshotBytesMin' in settings)
       const random = new SeededRandom(seed).fork('second cut')
       let cuts = 0
       for (let operation = first; operation <= last; operation++) {
