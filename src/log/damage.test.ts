@@ -244,13 +244,13 @@ describe('what is missing', () => {
   test('an entry of a newer program is refused, not skipped', async () => {
     const { disk, log } = fill()
     log.close(() => {})
-    const { crc32c } = await import('../base/crc32c.ts')
+    const { checksum } = await import('./checksum.ts')
     const path = files(disk).find((each) => each.endsWith('.journal')) as string
     change(disk, path, (file) => {
       const bytes = Buffer.alloc(file.size())
       file.read(bytes, 0)
       bytes[24] = 99
-      bytes.writeUInt32BE(crc32c(bytes, 8, bytes.readUInt32BE(0)), 4)
+      bytes.writeUInt32BE(checksum(bytes, 8, bytes.readUInt32BE(0)), 4)
       file.write(bytes, 0)
     })
     expect(() => open(disk)).toThrow(/type 99 version 1, which this program does not know/)

@@ -1,8 +1,8 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
-import { crc32c } from '../base/crc32c.ts'
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { Timers } from '../sys/sys.ts'
+import { checksum } from './checksum.ts'
 import { writeGroupHead, writeGroupPart } from './group-entry.ts'
 import type { Journal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
@@ -322,7 +322,7 @@ export class GroupCommit {
       first: part.first,
       next: part.next,
       bytes: part.segmentFirst ? undefined : bytes,
-      crc: part.segmentFirst ? crc32c(bytes, 0, bytes.length) : 0,
+      crc: part.segmentFirst ? checksum(bytes, 0, bytes.length) : 0,
     })
   }
 }

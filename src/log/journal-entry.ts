@@ -1,10 +1,10 @@
-import { crc32c } from '../base/crc32c.ts'
 import { readInt32, readInt64, writeInt32, writeInt64 } from '../base/int64.ts'
+import { checksum } from './checksum.ts'
 
 /*
  * An entry of the journal; numbers are big-endian, entries begin at multiples of 8.
  *
- *    0 sizeBytes u32 (of the whole entry, padding left out) | 4 crc u32 (CRC-32C of all from 8 on)
+ *    0 sizeBytes u32 (of the whole entry, padding left out) | 4 crc u32 (checksum.ts, of all from 8 on)
  *    8 number i64 (one more than the entry before) | 16 durable i64 (every entry below it was durable when this one
  *   was written) | 24 type u8 | 25 version u8 | 26 zero u16 | 28 body
  *
@@ -41,7 +41,7 @@ export function readEntry(bytes: Uint8Array, at: number, file: string): JournalE
   if (at + ENTRY_HEAD_BYTES > bytes.length) return 'the file ends'
   const sizeBytes = readInt32(bytes, at) >>> 0
   if (sizeBytes < ENTRY_HEAD_BYTES || at + sizeBytes > bytes.length) return `bad length ${sizeBytes}`
-  if (crc32c(bytes, at + 8, at + sizeBytes) !== readInt32(bytes, at + 4) >>> 0) return 'bad checksum'
+  if (checksum(bytes, at + 8, at + sizeBytes) !== readInt32(bytes, at + 4) >>> 0) return 'bad checksum'
   return {
     number: readInt64(bytes, at + 8),
     durable: readInt64(bytes, at + 16),
@@ -135,7 +135,7 @@ export class JournalBlock {
   end(): void {
     const sizeBytes = this.#length - this.#entryAt
     writeInt32(this.#buffer, this.#entryAt, sizeBytes)
-    writeInt32(this.#buffer, this.#entryAt + 4, crc32c(this.#buffer, this.#entryAt + 8, this.#length))
+    writeInt32(this.#buffer, this.#entryAt + 4, checksum(this.#buffer, this.#entryAt + 8, this.#length))
     const padding = aligned(this.#length) - this.#length
     const at = this.reserve(padding)
     this.#buffer.fill(0, at, at + padding)

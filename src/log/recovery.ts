@@ -1,7 +1,7 @@
 import type { Offset, TopicId } from '../base/brands.ts'
-import { crc32c } from '../base/crc32c.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
+import { checksum } from './checksum.ts'
 import { type GroupPart, readGroup } from './group-entry.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
@@ -223,7 +223,7 @@ export class Recovery {
     if (sizeBytes === undefined || sizeBytes < end) return `it has ${sizeBytes ?? 0} bytes, expected ${end}`
     const bytes = new Uint8Array(part.sizeBytes)
     this.#files.use(path).read(bytes, part.position)
-    const crc = crc32c(bytes, 0, bytes.length)
+    const crc = checksum(bytes, 0, bytes.length)
     return crc === part.crc ? undefined : `the bytes from ${part.position} to ${end} have another checksum`
   }
 
