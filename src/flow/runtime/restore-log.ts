@@ -3,6 +3,7 @@ import type { Broker, PartitionReader, TopicDescription } from '../../broker/bro
 import { batchLastOffset, batchPositions } from '../../record/batch-header.ts'
 import { BatchReader } from '../../record/batch-reader.ts'
 import { CommittedFilter } from '../../record/committed-filter.ts'
+import { asBuffer } from '../../state/store-codec.ts'
 
 const SLICE_BYTES = 1024 * 1024
 
@@ -48,13 +49,15 @@ export class RestoreLog {
       this.position = this.end
       return true
     }
-    this.bytes += fetched.bytes.length
+    // Once a slice: what decodes its keys needs a Buffer, and would make one a record.
+    const bytes = asBuffer(fetched.bytes)
+    this.bytes += bytes.length
     this.#filter.open(fetched.aborted)
-    for (const at of batchPositions(fetched.bytes)) {
-      const batchEnd = batchLastOffset(fetched.bytes, at) + 1
+    for (const at of batchPositions(bytes)) {
+      const batchEnd = batchLastOffset(bytes, at) + 1
       if (batchEnd <= this.position) continue
-      if (this.#filter.visible(fetched.bytes, at)) {
-        this.#batch.open(fetched.bytes, at)
+      if (this.#filter.visible(bytes, at)) {
+        this.#batch.open(bytes, at)
         while (this.#batch.next()) if (this.#batch.offset >= this.position) this.#apply(this.#batch)
       }
       this.position = batchEnd
