@@ -5,7 +5,7 @@ import type { ViewNode } from '../graph/plan.ts'
 
 /**
  * Where the engine puts the rows of a view. `views/` implements it; the engine owns the view's changelog and gives
- * its target only what is durable (DESIGN D9): first the rows of the changelog while it restores, then commit by
+ * its target only what is durable (ARCHITECTURE D9): first the rows of the changelog while it restores, then commit by
  * commit.
  */
 export interface ViewTargets {

@@ -1,5 +1,5 @@
 /**
- * The engine: one worker that owns all tasks of an app (DESIGN D5). It does bounded pieces of work when it is asked to,
+ * The engine: one worker that owns all tasks of an app (ARCHITECTURE D5). It does bounded pieces of work when it is asked to,
  * waits for nothing, and reaches the world only through its options.
  *
  * State: the tasks with their stores, the inputs in groups, operators with something due, the commit on its way.

@@ -1,5 +1,5 @@
 /**
- * Takes snapshots of stores and views, one at a time, in slices between batches (DESIGN D6).
+ * Takes snapshots of stores and views, one at a time, in slices between batches (ARCHITECTURE D6).
  *
  * A snapshot is due when the changelog behind the last one is longer than the state and than `bytesMin`. It begins when
  * no commit is on its way, so the begin is the durable end of the changelog; it ends with a durable commit after its
