@@ -6,6 +6,7 @@ import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
 /** Room is made in steps that double from the first to the last of these. */
 const ROOM_BYTES_MIN = 8 * 1024
 const ROOM_BYTES_MAX = 4 * 1024 * 1024
+const ZEROS = new Uint8Array(64 * 1024)
 
 /**
  * The journal's files, for writing.
@@ -72,9 +73,9 @@ export class Journal {
     const needed = this.#position + count
     if (needed <= this.#room) return
     this.#roomStep = Math.min(this.#roomStep * 2, ROOM_BYTES_MAX)
-    const step = new Uint8Array(Math.max(this.#roomStep, needed - this.#room))
-    this.#file.write(step, this.#room)
-    this.#room += step.length
+    const step = Math.max(this.#roomStep, needed - this.#room)
+    this.#file.writeAll(zeros(step), this.#room)
+    this.#room += step
   }
 
   /** The block has an end mark; the caller has made room. */
@@ -109,6 +110,14 @@ export class Journal {
     for (const file of this.#older) file.close()
     this.#file.close()
   }
+}
+
+/** The same few zeros again and again: fresh memory for each step costs as much as writing it. */
+function zeros(count: number): Uint8Array[] {
+  const chunks = new Array<Uint8Array>(Math.floor(count / ZEROS.length)).fill(ZEROS)
+  const rest = count % ZEROS.length
+  if (rest > 0) chunks.push(ZEROS.subarray(0, rest))
+  return chunks
 }
 
 export function sparePath(log: string): string {
