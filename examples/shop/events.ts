@@ -25,6 +25,6 @@ export type Customer = z.infer<typeof Customer>
 
 export const visits = topic('shop.visits', { value: Visit, partitions: 2 })
 export const orders = topic('shop.orders', { value: Order, partitions: 2 })
-export const payments = topic('shop.payments', { value: Payment, partitions: 2 })
+export const payments = topic('shop.payments', { value: Payment })
 export const logins = topic('shop.logins', { value: Login })
 export const customers = topic('shop.customers', { key: text(), value: Customer, partitions: 2 })

@@ -46,7 +46,8 @@ const visitorSessions = visit
   .window('visitor-sessions', session('1m'))
   .aggregate({ pages: count() })
 
-const customerTable = stream(customers).toTable('customers')
+// Customers hardly ever change: time must not wait for them.
+const customerTable = stream(customers, { idleAfter: '1s' }).toTable('customers')
 const enriched = order
   .keyBy((order) => order.customer)
   .join(customerTable, (order, { name, country }) => ({ ...order, name, country }))

@@ -37,12 +37,18 @@ async function importFile(path: string): Promise<object> {
     }
     throw new MillraceError(
       'MILLRACE_INVALID_PLAN',
-      `${where}: the pipeline file could not be loaded: ${messageOf(error)}`,
+      `${where}: the pipeline file could not be loaded: ${messageOf(error)}${hintFor(error)}`,
       {
         cause: error,
       },
     )
   }
+}
+
+/** What a new folder lacks most often. */
+function hintFor(error: unknown): string {
+  const commonjs = messageOf(error).includes('import statement outside a module')
+  return commonjs ? '; say that the folder holds ES modules: npm pkg set type=module' : ''
 }
 
 /** The line of the user's file in a stack, as `file:line:column`. */

@@ -1,6 +1,5 @@
 import { resolve } from 'node:path'
 import { MillraceError } from '../base/errors.ts'
-import { MemoryDisk } from '../sys/memory/memory-disk.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Sys } from '../sys/sys.ts'
 
@@ -25,8 +24,8 @@ export interface OpenPlace {
 /** @throws MillraceError MILLRACE_INVALID_ARGUMENT for anything that is no place. */
 export function openPlace(at: string, baseFolder: string): OpenPlace {
   if (at === 'memory:') {
-    const sys = nodeSys({ disk: new MemoryDisk() })
-    return { sys, url: at, folder: undefined, stateFolder: undefined, release: () => undefined }
+    // Only the log lies in memory (the broker sees to that): files that an app reads and writes are files.
+    return { sys: nodeSys(), url: at, folder: undefined, stateFolder: undefined, release: () => undefined }
   }
   const path = at.startsWith('file:') ? at.slice('file:'.length).replace(/^\/\/(?=\/)/, '') : ''
   if (path === '') {
