@@ -23,26 +23,30 @@ export type ReadDeclarations = (path: string) => string
 
 /** One line per exported name, sorted by name. */
 export function describeEntry(entry: string, read: ReadDeclarations): string {
-  const names = exportsOf(entry, read, new Set())
+  const names = exportsOf(entry, read, new Map())
   const sorted = [...names].sort(([one], [other]) => (one < other ? -1 : 1))
   return sorted.map(([name, declaration]) => `${name}\n    ${declaration}\n`).join('')
 }
 
+/** What each file exports; a file is in it from when its reading began, so that each is read once. */
+type Known = Map<string, ReadonlyMap<string, string>>
+
 /** Names to declarations, followed through re-exports. An unknown name is kept as such rather than lost. */
-function exportsOf(path: string, read: ReadDeclarations, seen: Set<string>): ReadonlyMap<string, string> {
+function exportsOf(path: string, read: ReadDeclarations, known: Known): ReadonlyMap<string, string> {
+  const before = known.get(path)
+  if (before !== undefined) return before
   const found = new Map<string, string>()
-  if (seen.has(path)) return found
-  seen.add(path)
+  known.set(path, found)
   const { program, text, imports } = parseSource(path, read(path))
   const body = field(program, 'body')
   for (const statement of Array.isArray(body) ? body.filter(isNode) : []) {
     const source = nameOf(field(statement, 'source'))
     const target = imports.find(({ specifier }) => specifier === source)?.target ?? null
-    const from = target === null ? null : exportsOf(target.replace(/\.[jt]s$/, '.d.ts'), read, new Set(seen))
+    const from = target === null ? null : exportsOf(target.replace(/\.[jt]s$/, '.d.ts'), read, known)
     if (statement.type === 'ExportAllDeclaration') {
       for (const [name, declaration] of from ?? []) found.set(name, declaration)
     } else if (statement.type === 'ExportNamedDeclaration') {
-      const locals = from ?? localDeclarations(path, program, text, read, seen)
+      const locals = from ?? localDeclarations(path, program, text, read, known)
       for (const [name, local] of specifiersOf(statement)) {
         found.set(name, locals.get(local) ?? `re-exported from ${source ?? 'another file'}`)
       }
@@ -66,7 +70,7 @@ function localDeclarations(
   program: SyntaxNode,
   text: string,
   read: ReadDeclarations,
-  seen: ReadonlySet<string>,
+  known: Known,
 ): ReadonlyMap<string, string> {
   const found = new Map<string, string>()
   const body = field(program, 'body')
@@ -78,7 +82,7 @@ function localDeclarations(
     const source = nameOf(field(statement, 'source'))
     const target = parseSource(path, text).imports.find(({ specifier }) => specifier === source)?.target
     if (target === null || target === undefined) continue
-    const theirs = exportsOf(target.replace(/\.[jt]s$/, '.d.ts'), read, new Set(seen))
+    const theirs = exportsOf(target.replace(/\.[jt]s$/, '.d.ts'), read, known)
     const specifiers = field(statement, 'specifiers')
     for (const specifier of Array.isArray(specifiers) ? specifiers.filter(isNode) : []) {
       const declaration = theirs.get(nameOf(field(specifier, 'imported')) ?? '')
