@@ -64,7 +64,7 @@ export class Space {
   set(key: StoreKey, value: unknown, flags: number): boolean {
     const hash = hashOfKey(key)
     const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
-    const entries = this.#whole ?? ((this.#row as Entries[])[hash >>> PIECE_SHIFT] as Entries)
+    const entries = (this.#whole ?? this.#row?.[hash >>> PIECE_SHIFT]) as Entries
     const before = entries.size
     entries.set(entry.key, entry)
     if (entries === this.#whole && entries.size > WHOLE_ENTRIES_MAX) this.#fanOut(entries)

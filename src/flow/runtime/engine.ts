@@ -16,7 +16,6 @@ import {
   type TopicId,
 } from '../../base/brands.ts'
 import type { CommittedPosition, Membership, TopicDescription } from '../../broker/broker.ts'
-import { type Key, keySerde } from '../../record/key-codec.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
 import { jsonStoreCodec, type StoreCodec } from '../../state/store-codec.ts'
 import { checkPlan } from '../graph/check-plan.ts'

@@ -5,7 +5,7 @@
 import type { PartitionId, Timestamp } from '../../base/brands.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { BatchReader } from '../../record/batch-reader.ts'
-import { type Key, keySerde, storeKey } from '../../record/key-codec.ts'
+import { keySerde, storeKey } from '../../record/key-codec.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import type { MemoryStore } from '../../state/memory-store.ts'
 import type { EntryCursor, EntrySink, SnapshotSource } from '../../state/snapshot-source.ts'
@@ -82,7 +82,7 @@ export class ViewState implements LoggedState, SnapshotSource {
   }
 
   replay(record: BatchReader): void {
-    const key = storeKey(keySerde.decode(record, record.keyStart, record.keyEnd) as Key)
+    const key = storeKey(keySerde.decode(record, record.keyStart, record.keyEnd))
     this.#restore(key, record.timestamp, record.bytes, record.valueStart, record.valueEnd)
   }
 
