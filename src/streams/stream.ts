@@ -201,7 +201,7 @@ export interface KeyedStream<K, V> extends Keyed<K, V>, Records<K, V> {
    * @example
    * const users = stream(profiles).toTable('users')
    */
-  toTable(name: string): Table<K, V>
+  toTable(name: string): Table<K, NonNullable<V>>
 }
 
 /** The windows of a keyed stream, before it is said what is made of them. */
