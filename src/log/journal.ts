@@ -6,7 +6,7 @@ import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
 /** Room is made in steps that double from the first to the last of these. */
 const ROOM_BYTES_MIN = 8 * 1024
 const ROOM_BYTES_MAX = 4 * 1024 * 1024
-const ZEROS = new Uint8Array(64 * 1024)
+const ZEROS = new Uint8Array(128 * 1024)
 
 /**
  * The journal's files, for writing.

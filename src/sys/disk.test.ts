@@ -57,6 +57,21 @@ describe.each([
     file.close()
   })
 
+  test('writes chunks of all sizes in order, smaller and larger than what one system call takes', () => {
+    const file = disk.open(`${folder}/a`, 'create')
+    const sizes = [1, 131_072, 0, 131_073, 70_000, 61_072, 1, 400_000, 5]
+    const chunks = sizes.map((size, index) =>
+      Uint8Array.from({ length: size }, (_, at) => (at * 7 + index) & 255),
+    )
+    file.writeAll(chunks, 3)
+    const whole = Buffer.concat(chunks)
+    const back = new Uint8Array(whole.length + 1)
+    expect(file.read(back, 3)).toBe(whole.length)
+    expect(Buffer.compare(back.subarray(0, whole.length), whole)).toBe(0)
+    expect(file.size()).toBe(whole.length + 3)
+    file.close()
+  })
+
   test('keeps big writes over page borders; a cut file grows again with zeros', () => {
     const file = disk.open(`${folder}/a`, 'create')
     const bytes = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251)

@@ -42,7 +42,7 @@ export interface DiskFile {
   read(target: Uint8Array, position: number): number
   /** Writes all bytes at `position`, growing the file if needed. The bytes may be reused when it returns. */
   write(bytes: Uint8Array, position: number): void
-  /** Writes the chunks one after the other from `position` on, in one system call where there is one. */
+  /** Writes the chunks one after the other from `position` on, in as few system calls as is fast. */
   writeAll(chunks: readonly Uint8Array[], position: number): void
   truncate(size: number): void
   /** Makes what was written before this call durable, then calls `done`, which may happen before this returns. */
