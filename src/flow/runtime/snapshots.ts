@@ -84,7 +84,8 @@ export class Snapshots {
 
   /** Nothing more is committed: takes the snapshots that spare the next start work. False: that is done. */
   drain(): boolean {
-    if (this.#current === undefined && !this.#finishing) this.#begin(this.#bytesMin / DRAIN_PART)
+    // Nothing else happens any more that would ask for the next step.
+    if (this.#current === undefined && this.#begin(this.#bytesMin / DRAIN_PART)) this.#wake()
     return this.#current !== undefined
   }
 
