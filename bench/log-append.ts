@@ -29,10 +29,11 @@ async function appendCase(
   const partition = await log.makePartition('appends')
   const batch = encodedBatch(recordBytes, perBatch)
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))
-  // At least so many appends a caller, and no more bytes a round than the disk takes in about a second.
-  const appends = Math.max(4, Math.min(400, Math.floor(64e6 / batch.length / callers)))
+  // Short rounds in turns, so that what else the machine does meets both alike.
+  const appends = Math.max(4, Math.min(100, Math.floor(16e6 / batch.length / callers)))
+  const large = batch.length * callers * appends > 64e6
   const costs: { log: Cost[]; plain: Cost[] } = { log: [], plain: [] }
-  for (let round = 0; round <= context.rounds(2); round++) {
+  for (let round = 0; round <= context.rounds(large ? 2 : 8); round++) {
     const ours = await timed(() =>
       appendFrom(callers, appends, () => log.append(partition, Buffer.from(batch)), perBatch),
     )
