@@ -290,3 +290,37 @@ test('a row of Maps: keys are found in whichever Map they are, room is used agai
   expect(maps.size).toBe(0)
   expect(maps.get(9)).toBeUndefined()
 })
+
+test('the rows of a damaged snapshot go again: of one partition, and told to who began at the start', async () => {
+  const view = new MaterializedView('v')
+  view.open()
+  const fromStart = view.changes({ from: 'start' })
+  restore(view, change('a', 1), 0)
+  restore(view, change('b', 2), 1)
+  view.clear(0)
+  restore(view, change('a', 3), 0)
+  expect(view.list()).toEqual([3, 2])
+  expect([...view.committedRows()].map(({ key, content }) => [key, content?.length])).toEqual([
+    ['b', 1],
+    ['a', 1],
+  ])
+  const kinds = []
+  for (let index = 0; index < 4; index++) kinds.push((await next(fromStart)).kind)
+  expect(kinds).toEqual(['insert', 'insert', 'delete', 'insert'])
+})
+
+test('rows are read for a snapshot over changes, also while one Map becomes many', () => {
+  const maps = new RowMaps(4)
+  const row = (key: number): ViewRow => {
+    const made = new ViewRow(key, 0, 0)
+    made.update('1', 0)
+    return made
+  }
+  for (let key = 0; key < 4; key++) maps.add(key, row(key))
+  const reading = maps.all()
+  const seen = [reading.next().value?.key]
+  for (let key = 4; key < 50; key++) maps.add(key, row(key))
+  for (const { key } of reading) seen.push(key)
+  expect(seen).toEqual(expect.arrayContaining([0, 1, 2, 3]))
+  expect([...maps.all()]).toHaveLength(50)
+})
