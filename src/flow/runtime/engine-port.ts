@@ -14,7 +14,7 @@ export interface EngineOptions {
   readonly metrics: Metrics
   /** Folder for local snapshots of the stores; undefined: restore from changelogs only. */
   readonly stateFolder: string | undefined
-  /** A snapshot is not due before the changelog behind the last one has so many bytes. Default 64 MiB. */
+  /** A snapshot is not due before the changelog behind the last one has so many bytes. Default 16 MiB. */
   readonly snapshotBytesMin?: number
   /** Folder that relative paths of connectors are relative to. */
   readonly baseFolder: string

@@ -18,7 +18,7 @@ import type { LoggedState } from './logged-state.ts'
 import { type StateRecovery, snapshotFolder, snapshotIdentity } from './state-recovery.ts'
 
 /** Default of `bytesMin`. */
-const BYTES_MIN = 64 * 1024 * 1024
+const BYTES_MIN = 16 * 1024 * 1024
 /** At the end a snapshot is taken for so much less, so that the next start is quick. */
 const DRAIN_PART = 8
 /** Work of one step: about a millisecond. */
