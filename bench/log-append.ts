@@ -28,6 +28,8 @@ async function appendCase(
   const log = openBenchLog(context.folder(BENCH))
   const partition = await log.makePartition('appends')
   const batch = encodedBatch(recordBytes, perBatch)
+  // Each caller has bytes of its own, on both sides: they are its again when its append was answered.
+  const batches = Array.from({ length: callers }, () => Uint8Array.from(batch))
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))
   // Short rounds in turns, so that what else the machine does meets both alike.
   const appends = Math.max(4, Math.min(100, Math.floor(16e6 / batch.length / callers)))
@@ -35,10 +37,10 @@ async function appendCase(
   const costs: { log: Cost[]; plain: Cost[] } = { log: [], plain: [] }
   for (let round = 0; round <= context.rounds(large ? 2 : 8); round++) {
     const ours = await timed(() =>
-      appendFrom(callers, appends, () => log.append(partition, Buffer.from(batch)), perBatch),
+      appendFrom(batches, appends, (bytes) => log.append(partition, bytes), perBatch),
     )
     // The same bytes; and one sync for all callers' batches, which is what a group commit can reach at best.
-    const limit = await timed(() => plain.append(batch, callers, appends, perBatch))
+    const limit = await timed(() => plain.append(batches, appends, perBatch))
     if (round === 0) continue
     costs.log.push(ours)
     costs.plain.push(limit)
@@ -54,16 +56,16 @@ async function appendCase(
 }
 
 async function appendFrom(
-  callers: number,
+  batches: readonly Uint8Array[],
   appends: number,
-  append: () => Promise<void>,
+  append: (bytes: Uint8Array) => Promise<void>,
   perBatch: number,
 ): Promise<number> {
-  const caller = async (): Promise<void> => {
-    for (let index = 0; index < appends; index++) await append()
+  const caller = async (bytes: Uint8Array): Promise<void> => {
+    for (let index = 0; index < appends; index++) await append(bytes)
   }
-  await Promise.all(Array.from({ length: callers }, caller))
-  return callers * appends * perBatch
+  await Promise.all(batches.map(caller))
+  return batches.length * appends * perBatch
 }
 
 function encodedBatch(recordBytes: number, perBatch: number): Uint8Array {
@@ -83,13 +85,12 @@ function openPlainFile(path: string) {
       fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error))),
     )
   return {
-    async append(batch: Uint8Array, callers: number, appends: number, perBatch: number): Promise<number> {
+    async append(batches: readonly Uint8Array[], appends: number, perBatch: number): Promise<number> {
       for (let index = 0; index < appends; index++) {
-        for (let caller = 0; caller < callers; caller++)
-          position += writeSync(descriptor, batch, 0, batch.length, position)
+        for (const batch of batches) position += writeSync(descriptor, batch, 0, batch.length, position)
         await sync()
       }
-      return callers * appends * perBatch
+      return batches.length * appends * perBatch
     },
     close: () => closeSync(descriptor),
   }

@@ -111,7 +111,7 @@ export interface LogOptions {
   readonly journalBytesMax?: number
   /**
    * From this many bytes for one partition in one sync on, the segment is synced instead of the bytes journaled.
-   * Default 256 KiB: below, the second write costs less than the second sync.
+   * Default 128 KiB: below, the second write costs less than the second sync.
    */
   readonly segmentFirstBytes?: number
   /** Files that are kept open. Default 256. */
