@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { answered } from '../base/answered.ts'
 import { MillraceError } from '../base/errors.ts'
 import { openLog } from '../log/open.ts'
 import { LogVerifier, type VerifyReport } from '../log/verify.ts'
@@ -34,9 +35,7 @@ export async function check(options: CheckOptions, output: Output): Promise<void
     await new Promise<void>((answer) => sys.timers.soon(answer))
   }
   const report = verifier.report()
-  await new Promise<void>((answer, reject) => {
-    log.close((error) => (error === undefined ? answer() : reject(error)))
-  })
+  await answered<void>((answer) => log.close(answer))
   printReport(report, output, formatFor(output, options.format))
 }
 

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { answered } from '../base/answered.ts'
 import { ERROR_CODES, type ErrorCode, isMillraceError, MillraceError } from '../base/errors.ts'
 import type { Broker } from '../broker/broker.ts'
 import { openBroker } from '../broker/open.ts'
@@ -18,7 +19,12 @@ export function openTarget(at: string): Target {
   const place = openPlace(at, resolve('.'))
   try {
     const broker = openBroker(place.sys, place.url)
-    return { kind: 'directory', sys: place.sys, broker, close: () => closed(broker) }
+    return {
+      kind: 'directory',
+      sys: place.sys,
+      broker,
+      close: () => answered<void>((answer) => broker.close(answer)),
+    }
   } catch (error) {
     if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error
     const url = announcedUrl(place)
@@ -28,12 +34,6 @@ export function openTarget(at: string): Target {
       cause: error,
     })
   }
-}
-
-function closed(broker: Broker): Promise<void> {
-  return new Promise((resolveClosed, reject) => {
-    broker.close((error) => (error === undefined ? resolveClosed() : reject(error)))
-  })
 }
 
 /** Asks a running app, and turns its errors into ours. */

@@ -1,5 +1,6 @@
+import { answered } from '../base/answered.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Broker, Durability, TopicDescription } from '../broker/broker.ts'
+import type { Broker, TopicDescription } from '../broker/broker.ts'
 import { type Format, formatFor, type Output, printRow, printRows, type Row } from './output.ts'
 import { ask, openTarget, type Target } from './target.ts'
 
@@ -55,25 +56,12 @@ export async function createTopic(name: string, options: CreateOptions, output: 
       body,
     })
   } else {
-    await create(target.broker, name, partitions, durability)
+    const { broker } = target
+    await answered<TopicDescription>((answer) => broker.createTopic(name, { partitions, durability }, answer))
   }
   output.note(
     `created ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}, durability ${durability}\n`,
   )
-}
-
-function create(
-  broker: Broker,
-  name: string,
-  partitions: number,
-  durability: Durability,
-): Promise<TopicDescription> {
-  return new Promise((resolve, reject) => {
-    broker.createTopic(name, { partitions, durability }, (error, made) => {
-      if (made === undefined) reject(error ?? new Error('no answer'))
-      else resolve(made)
-    })
-  })
 }
 
 /** @throws MillraceError MILLRACE_UNKNOWN_TOPIC naming the topics that there are. */

@@ -1,4 +1,5 @@
 import { resolve } from 'node:path'
+import { answered } from '../base/answered.ts'
 import type { PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Broker, TopicDescription } from '../broker/broker.ts'
@@ -133,9 +134,7 @@ export class OpenLog implements AsyncDisposable {
   /** Waits for what was sent, then lets go of the directory. Idempotent. */
   async close(): Promise<void> {
     await this.#producer.close()
-    await new Promise<void>((resolve, reject) => {
-      this.#broker.close((error) => (error === undefined ? resolve() : reject(error)))
-    })
+    await answered<void>((answer) => this.#broker.close(answer))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -153,12 +152,9 @@ export class OpenLog implements AsyncDisposable {
     const { name, partitions, durability } = topicSpecOf(topic)
     const known = this.#broker.topic(name)
     if (known !== undefined) return known
-    return new Promise((resolve, reject) => {
-      this.#broker.createTopic(name, { partitions, durability }, (error, made) => {
-        if (made === undefined) reject(error ?? new Error('no answer'))
-        else resolve(made)
-      })
-    })
+    return answered<TopicDescription>((answer) =>
+      this.#broker.createTopic(name, { partitions, durability }, answer),
+    )
   }
 }
 

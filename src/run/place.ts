@@ -18,14 +18,13 @@ export interface OpenPlace {
   readonly folder: string | undefined
   /** Where local snapshots of the stores lie. */
   readonly stateFolder: string | undefined
-  release(): void
 }
 
 /** @throws MillraceError MILLRACE_INVALID_ARGUMENT for anything that is no place. */
 export function openPlace(at: string, baseFolder: string): OpenPlace {
   if (at === 'memory:') {
     // Only the log lies in memory (the broker sees to that): files that an app reads and writes are files.
-    return { sys: nodeSys(), url: at, folder: undefined, stateFolder: undefined, release: () => undefined }
+    return { sys: nodeSys(), url: at, folder: undefined, stateFolder: undefined }
   }
   const path = at.startsWith('file:') ? at.slice('file:'.length).replace(/^\/\/(?=\/)/, '') : ''
   if (path === '') {
@@ -39,6 +38,5 @@ export function openPlace(at: string, baseFolder: string): OpenPlace {
     url: `file:${folder}`,
     folder,
     stateFolder: `${folder}/state`,
-    release: () => undefined,
   }
 }

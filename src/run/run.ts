@@ -207,7 +207,6 @@ async function shutDown(parts: Parts, timeoutMs: number): Promise<void> {
   loop.stop()
   registry.close()
   await log.close()
-  parts.place.release()
   if (timeoutMs > 0 && !inTime) {
     const way = 'what was not committed is done again by the next run; give close a longer timeout'
     throw new MillraceError('MILLRACE_TIMEOUT', `the app did not drain within ${timeoutMs} ms: ${way}`)

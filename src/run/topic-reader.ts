@@ -1,3 +1,4 @@
+import { answered } from '../base/answered.ts'
 import type { Offset, PartitionId } from '../base/brands.ts'
 import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
@@ -113,12 +114,7 @@ async function startOf(
     throw new MillraceError('MILLRACE_OFFSET_OUT_OF_RANGE', `${problem}; read from 'earliest' or 'latest'`)
   }
   const time = timeMs(from.time, 'from.time')
-  return new Promise((resolve, reject) => {
-    broker.offsetForTime(topic.id, partition, time, (error, offset) => {
-      if (offset === undefined) reject(error ?? new Error('no answer'))
-      else resolve(offset)
-    })
-  })
+  return answered<Offset>((answer) => broker.offsetForTime(topic.id, partition, time, answer))
 }
 
 function pollCursor(cursor: PartitionCursor): RawRecord[] {

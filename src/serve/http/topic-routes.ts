@@ -1,3 +1,4 @@
+import { answered } from '../../base/answered.ts'
 import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { TopicSpec } from '../../flow/graph/plan.ts'
@@ -41,11 +42,9 @@ export async function createTopic(app: AppFacade, exchange: HttpExchange): Promi
   if (wrong !== undefined)
     throw new HttpProblem(400, 'MILLRACE_INVALID_ARGUMENT', `a topic cannot be made: ${wrong}`)
   const chosen = { partitions: partitions as number, durability: durability as 'fsync' | 'os' }
-  const topic = await new Promise<TopicDescription>((resolve, reject) => {
-    app.broker.createTopic(name as string, chosen, (error, made) =>
-      made === undefined ? reject(error) : resolve(made),
-    )
-  })
+  const topic = await answered<TopicDescription>((answer) =>
+    app.broker.createTopic(name as string, chosen, answer),
+  )
   exchange.json({ ...topic, partitions: partitionsOf(app, topic) }, 201)
 }
 
