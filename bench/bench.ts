@@ -8,12 +8,19 @@ export interface BenchContext {
   /** Scales a number of rounds by `--seconds` (10 is 1). */
   rounds(normal: number): number
   readonly seconds: number
+  /** Whether the case was asked for: all, or those whose names contain the text of `--case`. */
+  wants(name: string): boolean
 }
 
-export function benchContext(seconds: number, baseFolder: string): BenchContext & { clean(): void } {
+export function benchContext(
+  seconds: number,
+  baseFolder: string,
+  caseText: string,
+): BenchContext & { clean(): void } {
   const folders: string[] = []
   return {
     seconds,
+    wants: (name) => name.includes(caseText),
     rounds: (normal) => Math.max(1, Math.round((normal * seconds) / 10)),
     folder(name) {
       const folder = mkdtempSync(join(resolve(baseFolder), `millrace-bench-${name}-`))

@@ -1,5 +1,5 @@
 /**
- * npm run bench -- [name ...] [--seconds N] [--json] [--folder DIR]
+ * npm run bench -- [name ...] [--case TEXT] [--seconds N] [--json] [--folder DIR]
  *
  * Each case is measured in turns with a limit that is measured in the same run; bench/README.md says how to read them.
  */
@@ -24,13 +24,18 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<readon
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { seconds: { type: 'string' }, json: { type: 'boolean' }, folder: { type: 'string' } },
+  options: {
+    seconds: { type: 'string' },
+    json: { type: 'boolean' },
+    folder: { type: 'string' },
+    case: { type: 'string' },
+  },
 })
 const seconds = Number(values.seconds ?? 10)
 const unknown = positionals.filter((name) => !(name in BENCHES))
 if (unknown.length > 0 || !(seconds > 0)) {
   process.stderr.write(
-    `usage: npm run bench -- [${Object.keys(BENCHES).join(' | ')}] [--seconds N] [--json]\n`,
+    `usage: npm run bench -- [${Object.keys(BENCHES).join(' | ')}] [--case TEXT] [--seconds N] [--json]\n`,
   )
   process.exit(2)
 }
@@ -38,7 +43,7 @@ if (unknown.length > 0 || !(seconds > 0)) {
 const chosen = positionals.length > 0 ? positionals : Object.keys(BENCHES)
 if (values.json !== true) process.stdout.write(`${machine()}, --seconds ${seconds}\n`)
 for (const name of chosen) {
-  const context = benchContext(seconds, values.folder ?? '.')
+  const context = benchContext(seconds, values.folder ?? '.', values.case ?? '')
   try {
     const measurements = (await BENCHES[name]?.(context)) ?? []
     for (const result of measurements)
