@@ -1,4 +1,4 @@
-import { isDiskError } from './group-commit.ts'
+import { isDiskError } from './disk-error.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
 

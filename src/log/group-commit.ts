@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
-import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
+import { MillraceError, messageOf } from '../base/errors.ts'
 import type { Timers } from '../sys/sys.ts'
 import { checksum } from './checksum.ts'
+import { isDiskError } from './disk-error.ts'
 import { writeGroupHead, writeGroupPart } from './group-entry.ts'
 import type { Journal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
@@ -11,6 +12,7 @@ import type { Partition } from './partition.ts'
 import { type PlacedPart, Placement } from './placement.ts'
 import type { Segment } from './segment.ts'
 import { writeShape } from './shape-entries.ts'
+import { SyncRound } from './sync-round.ts'
 
 /** A group of batches that waits. */
 export interface AppendItem {
@@ -121,9 +123,11 @@ export class GroupCommit {
     this.#pumping = true
     try {
       while (!this.#syncing && this.#failure === undefined) {
-        this.#flush()
-        if (this.#waiting.length > 0) this.#sync()
-        else if (this.#filling.length === 0) break
+        const round = new SyncRound()
+        this.#flush(round)
+        if (this.#waiting.length > 0) this.#sync(round)
+        else this.#giveUp(round)
+        if (this.#waiting.length + this.#filling.length === 0) break
       }
     } finally {
       this.#pumping = false
@@ -139,22 +143,16 @@ export class GroupCommit {
   }
 
   /** One sync for everything that is flushed. */
-  #sync(): void {
+  #sync(round: SyncRound): void {
     const covered = this.#nextNumber
     const count = this.#waiting.length
-    const targets: { sync(done: (error: Error | undefined) => void): void }[] = [
-      ...this.#host.journal.takeUnsynced(),
-      ...this.#segmentsToSync,
-    ]
-    this.#segmentsToSync.clear()
     this.#syncing = true
-    let left = targets.length
+    for (const file of this.#host.journal.takeUnsynced()) round.start(file)
+    for (const segment of this.#segmentsToSync) round.start(segment)
+    this.#segmentsToSync.clear()
+    assert(!round.isEmpty, 'what waits for a sync has something to be synced')
     let inside = true
-    let failed: Error | undefined
-    const one = (error: Error | undefined) => {
-      failed ??= error
-      left -= 1
-      if (left > 0) return
+    round.close((failed) => {
       this.#syncing = false
       if (this.#failure !== undefined) return
       if (failed !== undefined) {
@@ -163,19 +161,16 @@ export class GroupCommit {
       }
       this.#durable = covered
       this.#acknowledge(this.#waiting.splice(0, count))
-      if (inside) return
-      this.#rest()
-    }
-    assert(left > 0, 'what waits for a sync has something to be synced')
-    for (const target of targets) {
-      try {
-        target.sync(one)
-      } catch (error) {
-        if (!isDiskError(error)) throw error
-        one(error as Error)
-      }
-    }
+      if (!inside) this.#rest()
+    })
     inside = false
+  }
+
+  /** Its flush was undone, and nothing else waits; but a sync that fails ends the log. */
+  #giveUp(round: SyncRound): void {
+    round.close((failed) => {
+      if (failed !== undefined) this.fail(afterSync(failed))
+    })
   }
 
   #rest(): void {
@@ -203,8 +198,8 @@ export class GroupCommit {
     callAll(calls)
   }
 
-  /** Writes what is filling to segments and journal. */
-  #flush(): void {
+  /** Writes what is filling to segments and journal. Segments that are to be synced join the round, if there is one. */
+  #flush(round?: SyncRound): void {
     if (this.#filling.length === 0 || this.#failure !== undefined) return
     const items = this.#filling
     this.#filling = []
@@ -214,6 +209,8 @@ export class GroupCommit {
       this.#host.beforeFlush(this.#nextNumber)
       for (const item of items) if (item.kind === 'append') placement.place(item.parts)
       placement.write()
+      // Durable bytes that no entry names are cut by a recovery: this may come before all that can still fail.
+      if (round !== undefined) placement.eachToSync((segment) => round.start(segment))
       this.#encode(items)
       this.#host.journal.makeRoom(this.#block.sizeBytes)
     } catch (error) {
@@ -232,7 +229,8 @@ export class GroupCommit {
     } finally {
       this.#block.clear()
     }
-    placement.finish(this.#segmentsToSync)
+    placement.finish()
+    placement.eachToSync((segment) => this.#segmentsToSync.add(segment))
     this.#flushed(items)
   }
 
@@ -325,11 +323,6 @@ export class GroupCommit {
       crc: part.segmentFirst ? checksum(bytes, 0, bytes.length) : 0,
     })
   }
-}
-
-/** Anything else that is thrown is no outcome of the disk but a fault of the program, and is passed on. */
-export function isDiskError(error: unknown): boolean {
-  return isMillraceError(error) && (error.code === 'MILLRACE_DISK' || error.code === 'MILLRACE_FILE')
 }
 
 function moveEnds(item: AppendItem): void {

@@ -11,7 +11,8 @@ import {
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
 import { Checkpointer } from './checkpointer.ts'
-import { GroupCommit, isDiskError } from './group-commit.ts'
+import { isDiskError } from './disk-error.ts'
+import { GroupCommit } from './group-commit.ts'
 import { uuidBytes } from './group-entry.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
@@ -111,7 +112,7 @@ export class LocalLog implements Log {
       partitions: () => this.#partitions(),
       snapshot: (clean) => this.#snapshot(clean),
       commit: (body, done) => this.#change(ENTRY_TYPE.checkpoint, body, nothing, (error) => !error && done()),
-      covered: () => journal.dropOlder(),
+      covered: () => this.#dropOlderJournals(),
       fail: (error) => this.#commit.fail(error),
       syncNames,
     })
@@ -300,6 +301,16 @@ export class LocalLog implements Log {
     journal.rotate(next)
     this.#bytesSinceCheckpoint = 0
     this.#checkpointer.begin()
+  }
+
+  #dropOlderJournals(): void {
+    try {
+      this.#parts.journal.dropOlder()
+    } catch (failed) {
+      if (!isDiskError(failed)) throw failed
+      // No reader looks at what lies below the newest checkpoint; the next one, or the next opening, removes it.
+      this.#parts.sys.lines.write('warn', `old journal files stay: ${messageOf(failed)}`)
+    }
   }
 
   #snapshot(clean: boolean): Uint8Array {

@@ -94,12 +94,19 @@ export class Placement {
     }
   }
 
+  /** The segments whose bytes are not journaled. */
+  eachToSync(visit: (segment: Segment) => void): void {
+    for (const { segmentFirst, writes } of this.#plans.values()) {
+      if (!segmentFirst) continue
+      for (const { segment, chunks } of writes) if (chunks.length > 0) visit(segment)
+    }
+  }
+
   /** The journal has the entries. */
-  finish(segmentsToSync: Set<Segment>): void {
-    for (const { partition, segmentFirst, writes } of this.#plans.values()) {
+  finish(): void {
+    for (const { partition, writes } of this.#plans.values()) {
       partition.waitingBytes = 0
-      for (const { segment, chunks } of writes) {
-        if (segmentFirst && chunks.length > 0) segmentsToSync.add(segment)
+      for (const { segment } of writes) {
         if (segment === partition.active) continue
         segment.seal()
         this.#saveIndexes(segment)

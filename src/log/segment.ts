@@ -42,6 +42,8 @@ export class Segment {
   /** The file is there. */
   exists: boolean
   removed = false
+  /** How often bytes were taken back. */
+  #cuts = 0
   readonly #files: OpenFiles
   #index: SegmentIndex | undefined
   /** Entries of both indexes that are in their files. */
@@ -98,6 +100,7 @@ export class Segment {
 
   /** Puts the segment back to an earlier state; the index is made again at its next use. */
   truncate(sizeBytes: number, next: Offset): void {
+    this.#cuts += 1
     this.#files.use(this.file).truncate(sizeBytes)
     this.sizeBytes = sizeBytes
     this.next = next
@@ -109,6 +112,7 @@ export class Segment {
 
   /** The file that `create` made does not count: the write after it failed. */
   reset(): void {
+    this.#cuts += 1
     this.#files.forget(this.file)
     this.exists = false
     this.sizeBytes = 0
@@ -130,9 +134,11 @@ export class Segment {
       done(undefined)
       return
     }
-    const sizeBytes = this.sizeBytes
+    const { sizeBytes } = this
+    const cuts = this.#cuts
     this.#files.use(this.file).sync((error) => {
-      if (error === undefined) this.syncedBytes = Math.max(this.syncedBytes, sizeBytes)
+      // Bytes that were taken back meanwhile may lie there anew.
+      if (error === undefined && cuts === this.#cuts) this.syncedBytes = Math.max(this.syncedBytes, sizeBytes)
       done(error)
     })
   }
