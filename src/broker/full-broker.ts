@@ -1,0 +1,7 @@
+import type { Broker } from './broker.ts'
+import type { GroupPort } from './groups.ts'
+
+/** What one node offers to clients; the engine needs only `Broker`. */
+export interface FullBroker extends Broker {
+  readonly groups: GroupPort
+}
