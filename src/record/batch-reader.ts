@@ -231,11 +231,15 @@ export class BatchReader implements TextSource {
   }
 }
 
-/** All records of `bytes` (whole batches, verified), control batches left out. Copies nothing; for tools and tests. */
-export function decodeRecords(bytes: Uint8Array): StoredRecord[] {
+/**
+ * The records of `bytes` (whole batches, verified), control batches left out, and batches for which `wanted` says no.
+ * Copies nothing; for tools and tests.
+ */
+export function decodeRecords(bytes: Uint8Array, wanted?: (at: number) => boolean): StoredRecord[] {
   const reader = new BatchReader()
   const records: StoredRecord[] = []
   for (const at of batchPositions(bytes)) {
+    if (wanted?.(at) === false) continue
     reader.open(bytes, at)
     if (reader.control) continue
     try {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { BatchBuilder } from './batch-builder.ts'
 import { assignBatch, batchPositions } from './batch-header.ts'
 import { BatchReader } from './batch-reader.ts'
-import { type AbortedTransaction, CommittedFilter } from './committed-filter.ts'
+import { type AbortedTransaction, CommittedFilter, decodeCommitted } from './committed-filter.ts'
 
 /** One batch each: producer and what it wrote; `commit` and `abort` are markers, others are texts of records. */
 function history(...steps: readonly (readonly [producerId: number, what: string])[]): Uint8Array {
@@ -72,4 +72,14 @@ test('records outside any transaction are seen even if their producer aborted on
   builder.appendText(0, null, 'idempotent')
   const plain = builder.build({ producerId: 1, producerEpoch: 0, baseSequence: 0 })
   expect(visible(plain, [{ producerId: 1, firstOffset: 0 }])).toEqual(['idempotent'])
+})
+
+test('decodeCommitted gives the records that count, with their offsets', () => {
+  const bytes = history([1, 'a'], [2, 'b c'], [-1, 'd'], [1, 'abort'], [1, 'e'], [2, 'commit'], [1, 'commit'])
+  const decoded = (aborted: readonly AbortedTransaction[]) =>
+    decodeCommitted(bytes, aborted).map(
+      ({ offset, value }) => `${offset}${Buffer.from(value ?? []).toString()}`,
+    )
+  expect(decoded([{ producerId: 1, firstOffset: 0 }])).toEqual(['1b', '2c', '3d', '5e'])
+  expect(decoded([])).toEqual(['0a', '1b', '2c', '3d', '5e'])
 })

@@ -6,16 +6,15 @@ import {
   CONTROL_BIT,
   TRANSACTIONAL_BIT,
 } from './batch-header.ts'
-import { BatchReader } from './batch-reader.ts'
+import { decodeRecords } from './batch-reader.ts'
+import { readEndMarker } from './control-batch.ts'
+import type { StoredRecord } from './record.ts'
 
 /** A transaction that was aborted, as a fetch answers it: it ends at its producer's next abort marker. */
 export interface AbortedTransaction {
   readonly producerId: ProducerId
   readonly firstOffset: Offset
 }
-
-/** In the key of a control record: version i16, then this i16. */
-const CONTROL_TYPE_ABORT = 0
 
 /**
  * Tells which batches of a partition a reader of committed records may see, batch after batch in offset order.
@@ -28,7 +27,6 @@ export class CommittedFilter {
   #pending: AbortedTransaction[] = []
   #next = 0
   readonly #aborting = new Set<ProducerId>()
-  readonly #reader = new BatchReader()
 
   /** Begins a fetch answer: its batches, in order, go through `visible`, with its aborted transactions. */
   open(aborted: readonly AbortedTransaction[]): void {
@@ -50,21 +48,16 @@ export class CommittedFilter {
     }
     const producerId = batchProducerId(bytes, at)
     if ((attributes & CONTROL_BIT) !== 0) {
-      if (this.#isAbortMarker(bytes, at)) this.#aborting.delete(producerId)
+      if (readEndMarker(bytes, at)?.kind === 'abort') this.#aborting.delete(producerId)
       return false
     }
     return !this.#aborting.has(producerId)
   }
+}
 
-  #isAbortMarker(bytes: Uint8Array, at: number): boolean {
-    this.#reader.open(bytes, at)
-    // A compacted control batch may be empty: it marks nothing.
-    if (!this.#reader.next()) return false
-    const key = this.#reader.key()
-    return (
-      key !== null &&
-      key.length >= 4 &&
-      (((key[2] as number) << 8) | (key[3] as number)) === CONTROL_TYPE_ABORT
-    )
-  }
+/** The records of a fetch answer that are for users. Copies nothing; for tools and tests. */
+export function decodeCommitted(bytes: Uint8Array, aborted: readonly AbortedTransaction[]): StoredRecord[] {
+  const filter = new CommittedFilter()
+  filter.open(aborted)
+  return decodeRecords(bytes, (at) => filter.visible(bytes, at))
 }

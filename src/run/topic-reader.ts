@@ -3,7 +3,8 @@ import type { Offset, PartitionId } from '../base/brands.ts'
 import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Broker, PartitionReader, TopicDescription } from '../broker/broker.ts'
-import { decodeRecords } from '../record/batch-reader.ts'
+import { batchLastOffset, batchPositions } from '../record/batch-header.ts'
+import { decodeCommitted } from '../record/committed-filter.ts'
 import type { StoredRecord } from '../record/record.ts'
 import type { Sys, Timers } from '../sys/sys.ts'
 
@@ -59,7 +60,8 @@ export async function* readRecords(
       for (const cursor of cursors) {
         if (cursor.done) continue
         const records = pollCursor(cursor)
-        found ||= records.length > 0
+        if (records === undefined) continue
+        found = true
         yield* records
       }
       // Between two polls others have their turn; with nothing to read we sleep until something is appended.
@@ -117,17 +119,27 @@ async function startOf(
   return answered<Offset>((answer) => broker.offsetForTime(topic.id, partition, time, answer))
 }
 
-function pollCursor(cursor: PartitionCursor): RawRecord[] {
+/** Undefined: nothing was there now. None: what was there does not count. */
+function pollCursor(cursor: PartitionCursor): RawRecord[] | undefined {
   const fetched = cursor.reader.poll(POLL_BYTES)
-  if (fetched === undefined) return []
+  if (fetched === undefined) return undefined
+  const { from, until } = cursor
   const records: RawRecord[] = []
-  for (const record of decodeRecords(fetched.bytes)) {
-    if (record.offset < cursor.from) continue
-    if (cursor.until !== undefined && record.offset >= cursor.until) break
+  for (const record of decodeCommitted(fetched.bytes, fetched.aborted)) {
+    if (record.offset < from) continue
+    if (until !== undefined && record.offset >= until) break
     records.push({ ...record, partition: cursor.partition })
-    if (cursor.until !== undefined && record.offset === cursor.until - 1) cursor.done = true
   }
+  // The last offsets may be a marker's, or of records that do not count: the batches say how far we are.
+  if (until !== undefined && nextOffset(fetched.bytes) >= until) cursor.done = true
   return records
+}
+
+/** Behind the last batch. */
+function nextOffset(bytes: Uint8Array): Offset {
+  let next = 0
+  for (const at of batchPositions(bytes)) next = batchLastOffset(bytes, at) + 1
+  return next
 }
 
 /** Longest sleep in one piece; only that a timer is there counts. */
