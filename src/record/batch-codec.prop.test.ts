@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { BatchBuilder } from './batch-builder.ts'
-import { verifyBatch } from './batch-header.ts'
+import { COMPRESSION_NAMES, verifyBatch } from './batch-header.ts'
 import { BatchReader, decodeRecords } from './batch-reader.ts'
 import type { RecordData } from './record.ts'
 
@@ -13,7 +13,7 @@ const record = fc.record({
   value: fc.oneof(bytes, fc.option(fc.uint8Array({ minLength: 8000, maxLength: 9000 }))),
   headers: fc.array(header, { maxLength: 5 }),
 })
-const compression = fc.constantFrom('none' as const, 'gzip' as const, 'zstd' as const)
+const compression = fc.constantFrom(...COMPRESSION_NAMES)
 
 test('what is appended is what is read', () => {
   fc.assert(
