@@ -15,6 +15,8 @@ const HEAD_BYTES = MAGIC.length + 8
 const VERSION = 1
 /** What Java's writer puts into a block. */
 const BLOCK_BYTES = 32 * 1024
+/** A copy of 64 bytes takes two at least. */
+const RATIO_MAX = 64
 
 export function compressSnappy(records: Uint8Array): Uint8Array {
   const head = Buffer.alloc(HEAD_BYTES)
@@ -54,6 +56,8 @@ function decompressBlock(block: Uint8Array, bytesMax: number): Uint8Array {
   const expected = decompressedBytes(block)
   if (expected > bytesMax)
     throw new Error(`it would become ${expected} bytes, at most ${bytesMax} are allowed`)
+  if (expected > block.length * RATIO_MAX)
+    throw new Error(`${block.length} bytes cannot become the ${expected} that they promise`)
   return snappy.uncompress(block)
 }
 
