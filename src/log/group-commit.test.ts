@@ -29,7 +29,7 @@ function made(name: string, durability: 'fsync' | 'os' = 'fsync'): LogTopic {
 /** Syncs take 10 ms. */
 beforeEach(() => {
   sys = simSys(1)
-  log = openLog(sys, '/log', { segmentFirstBytes: 1000, journalBytesMax: 20_000 })
+  log = openLog(sys, '/log', { segmentFirstBytes: 4000, journalBytesMax: 20_000 })
   topic = made('t')
   first = topic.partitions[0] as LogPartition
   second = topic.partitions[1] as LogPartition
@@ -141,11 +141,21 @@ describe('bytes are written twice only where that saves a sync', () => {
     sys.time.runUntilIdle()
     return { segment: count() - before, journal: journalBytes() - journal }
   }
-  const journalBytes = () => {
-    const name = sys.disk.list('/log/journal').at(-1) as string
-    const bytes = new Uint8Array(sys.disk.size(`/log/journal/${name}`) ?? 0)
-    sys.disk.open(`/log/journal/${name}`, 'read').read(bytes, 0)
-    return bytes.findLastIndex((byte) => byte !== 0)
+  const journalName = () => sys.disk.list('/log/journal').findLast((name) => name !== 'spare') as string
+  const journalContent = (): Buffer => {
+    const path = `/log/journal/${journalName()}`
+    const bytes = Buffer.alloc(sys.disk.size(path) ?? 0)
+    sys.disk.open(path, 'read').read(bytes, 0)
+    return bytes
+  }
+  const journalBytes = () => journalContent().findLastIndex((byte) => byte !== 0)
+  /** Small groups, until the journal goes on in another file. */
+  const fillJournal = () => {
+    const name = journalName()
+    while (journalName() === name) {
+      log.append([part(0, 300)], () => {})
+      sys.time.runUntilIdle()
+    }
   }
 
   test('a small group lies in the journal', () => {
@@ -158,6 +168,21 @@ describe('bytes are written twice only where that saves a sync', () => {
     const { segment, journal } = written(() => log.append([part(0, 5000)], () => {}))
     expect(segment).toBeGreaterThan(5000)
     expect(journal).toBeLessThan(200)
+  })
+
+  test('one of middle size in its segment where the journal would grow for it, else in the journal', () => {
+    const { segment, journal } = written(() => log.append([part(0, 2000)], () => {}))
+    expect(segment).toBeGreaterThan(2000)
+    expect(journal).toBeLessThan(200)
+    fillJournal()
+    fillJournal()
+    // The third file is the first one, used again.
+    log.append([part(0, 2000)], () => {})
+    sys.time.runUntilIdle()
+    expect(journalContent().includes('x'.repeat(2000))).toBe(true)
+    log.append([part(0, 5000)], () => {})
+    sys.time.runUntilIdle()
+    expect(journalContent().includes('x'.repeat(5000))).toBe(false)
   })
 
   test('many small ones of one partition that share a sync are a large one', () => {

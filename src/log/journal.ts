@@ -24,6 +24,8 @@ export class Journal {
   #position: number
   /** Bytes of the file that are there already. */
   #room: number
+  /** Of these, bytes that held entries of earlier files. */
+  #used: number
   #roomStep = ROOM_BYTES_MIN
   /** Files with unsynced entries. */
   #unsynced = new Set<DiskFile>()
@@ -38,10 +40,19 @@ export class Journal {
     this.#position = position
     this.#file = disk.open(journalFile(log, first), 'write')
     this.#room = this.#file.size()
+    this.#used = this.#room
   }
 
   get isFull(): boolean {
     return this.#position >= this.#bytesMax
+  }
+
+  /**
+   * Bytes from here on that were written once and are used again. To write there costs a third of a microsecond per KiB
+   * and no change of the file; new bytes cost as much as those of a segment, in memory and on the disk.
+   */
+  get usedAgainBytes(): number {
+    return Math.max(0, this.#used - this.#position)
   }
 
   /** Where the next block goes, for messages. */
@@ -66,6 +77,7 @@ export class Journal {
     this.#first = first
     this.#position = 0
     this.#room = file.size()
+    this.#used = this.#room
   }
 
   /** Makes room for `count` bytes. If it throws (the disk is full), no entry was touched. */

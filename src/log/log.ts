@@ -110,8 +110,9 @@ export interface LogOptions {
   /** The journal is cut at about this size. Default 64 MiB. */
   readonly journalBytesMax?: number
   /**
-   * From this many bytes for one partition in one sync on, the segment is synced instead of the bytes journaled.
-   * Default 128 KiB: below, the second write costs less than the second sync.
+   * From this many bytes for one partition in one sync on, the segment is synced instead of the bytes journaled; from
+   * a quarter of it on where the journal would have to grow for them. Default 256 KiB: below, the second write costs
+   * less than the second sync.
    */
   readonly segmentFirstBytes?: number
   /** Files that are kept open. Default 256. */

@@ -13,7 +13,7 @@ import { type Checkpoint, writeShape } from './shape-entries.ts'
 const DEFAULTS: Required<LogOptions> = {
   verifyReads: false,
   journalBytesMax: 64 * 1024 * 1024,
-  segmentFirstBytes: 128 * 1024,
+  segmentFirstBytes: 256 * 1024,
   openFilesMax: 256,
 }
 

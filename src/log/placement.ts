@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
 import { isMillraceError } from '../base/errors.ts'
+import type { Journal } from './journal.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
 
@@ -21,6 +22,7 @@ export interface PlacedPart {
 
 export interface PlacementHost {
   readonly segmentFirstBytes: number
+  readonly journal: Journal
   readonly syncNames: (partition: Partition) => void
   readonly prepareFolder: (partition: Partition) => void
   readonly warn: (message: string) => void
@@ -135,7 +137,7 @@ export class Placement {
     const { active } = partition
     const plan: PartitionPlan = {
       partition,
-      segmentFirst: partition.waitingBytes >= this.#host.segmentFirstBytes,
+      segmentFirst: this.#isSegmentFirst(partition.waitingBytes),
       segmentCount: partition.segments.length,
       active,
       activeBytes: active.sizeBytes,
@@ -145,6 +147,13 @@ export class Placement {
     }
     this.#plans.set(partition, plan)
     return plan
+  }
+
+  /** Where the journal would have to grow for the bytes, the second sync costs less than that from a quarter on. */
+  #isSegmentFirst(bytes: number): boolean {
+    const { segmentFirstBytes, journal } = this.#host
+    if (bytes >= segmentFirstBytes) return true
+    return bytes >= segmentFirstBytes / 4 && bytes > journal.usedAgainBytes
   }
 
   #saveIndexes(segment: Segment): void {
