@@ -2,12 +2,9 @@ import { isDiskError } from './disk-error.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
 
-/** Names of folders that are not durable yet. */
-export interface FolderNames {
-  syncNames(partition: Partition): void
-}
-
-export interface CheckpointerHost extends FolderNames {
+export interface CheckpointerHost {
+  /** Makes the names of the partition's folder and files durable. */
+  readonly syncNames: (partition: Partition) => void
   readonly partitions: () => Iterable<Partition>
   /** The log's state as the body of a checkpoint entry. */
   readonly snapshot: (clean: boolean) => Uint8Array

@@ -20,6 +20,8 @@ export const ENTRY_TYPE = {
   topicCreated: 3,
   startMoved: 4,
   segmentRolled: 5,
+  topicAltered: 6,
+  topicDeleted: 7,
 } as const
 export type EntryType = (typeof ENTRY_TYPE)[keyof typeof ENTRY_TYPE]
 /** Of every type's body. A reader refuses a higher one. */

@@ -1,54 +1,21 @@
-import { assert } from '../base/assert.ts'
 import type { Offset, TopicId } from '../base/brands.ts'
 import { MillraceError, messageOf } from '../base/errors.ts'
-import {
-  assignBatch,
-  BATCH_HEADER_BYTES,
-  BATCH_MAGIC,
-  batchLastOffset,
-  batchSizeBytes,
-} from '../record/batch-header.ts'
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
+import { assignBatches, checkBatches } from './append-batches.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { isDiskError } from './disk-error.ts'
+import { FolderNames } from './folder-names.ts'
+import { FolderRemover } from './folder-remover.ts'
 import { GroupCommit } from './group-commit.ts'
-import { uuidBytes } from './group-entry.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
 import type { Answer, Log, LogBatch, LogOptions, LogTopic, LogTopicSettings, RecoveryReport } from './log.ts'
-import { partitionFolder, topicsFolder } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
-import { Partition, type PartitionHost } from './partition.ts'
-import type { PlacedPart } from './placement.ts'
-import { newPartitionRecords } from './recovery.ts'
-import { type Checkpoint, type TopicRecord, writeShape } from './shape-entries.ts'
-
-export const DEFAULT_SEGMENT_BYTES = 64 * 1024 * 1024
-const SEGMENT_BYTES_MIN = 1024
-/** Positions in index files are signed 32-bit numbers. */
-const SEGMENT_BYTES_MAX = 0x7fff_ffff
-const PARTITIONS_MAX = 100_000
-
-/** A topic with its partitions as the log sees them. */
-class Topic implements LogTopic {
-  readonly id: TopicId
-  readonly name: string
-  readonly settings: Required<LogTopicSettings>
-  readonly partitions: readonly Partition[]
-  readonly idBytes: Uint8Array
-
-  constructor(host: PartitionHost, log: string, record: TopicRecord) {
-    this.id = record.id
-    this.name = record.name
-    this.settings = record.settings
-    this.idBytes = uuidBytes(record.id)
-    this.partitions = record.partitions.map(
-      (partition, index) =>
-        new Partition(host, this, index, partitionFolder(log, record.id, index), partition),
-    )
-  }
-}
+import type { Partition } from './partition.ts'
+import { type TopicRecord, writeShape } from './shape-entries.ts'
+import type { Topic } from './topic.ts'
+import { Topics } from './topics.ts'
 
 export interface LocalLogParts {
   readonly sys: Sys
@@ -69,14 +36,9 @@ export class LocalLog implements Log {
   readonly #parts: LocalLogParts
   readonly #commit: GroupCommit
   readonly #checkpointer: Checkpointer
-  readonly #partitionHost: PartitionHost
-  /** In the journal, so a checkpoint names them; acknowledged ones are in the two maps. */
-  readonly #written = new Map<TopicId, Topic>()
-  readonly #byName = new Map<string, Topic>()
-  readonly #byId = new Map<TopicId, Topic>()
-  readonly #creating = new Map<string, Answer<LogTopic>[]>()
-  /** Partitions whose folder's, or a file's, name is not durable. */
-  readonly #unsyncedNames = new Set<Partition>()
+  readonly #topics: Topics
+  readonly #names: FolderNames
+  readonly #remover: FolderRemover
   #bytesSinceCheckpoint = 0
   #closing: Answer<void>[] | undefined
   #closed = false
@@ -86,15 +48,25 @@ export class LocalLog implements Log {
     this.folder = parts.folder
     this.recovery = parts.recovery
     const { files, options, sys, journal } = parts
-    this.#partitionHost = {
-      files,
-      verifyReads: options.verifyReads,
-      startMoved: (partition) => this.#startMoved(partition),
-      removeSegment: (segment) => segment.remove((path) => sys.disk.remove(path)),
-    }
-    for (const record of parts.topics) this.#publish(new Topic(this.#partitionHost, this.folder, record))
-    for (const topic of this.#byId.values()) this.#written.set(topic.id, topic)
-    const syncNames = (partition: Partition) => this.#syncNames(partition)
+    const warn = (message: string) => sys.lines.write('warn', message)
+    this.#names = new FolderNames(sys.disk, parts.folder)
+    this.#remover = new FolderRemover({ disk: sys.disk, files, timers: sys.timers, warn })
+    this.#topics = new Topics(
+      {
+        folder: parts.folder,
+        partitions: {
+          files,
+          verifyReads: options.verifyReads,
+          startMoved: (partition, answer) => this.#startMoved(partition, answer),
+          removeSegment: (segment) => segment.remove((path) => sys.disk.remove(path)),
+        },
+        newId: (): TopicId => sys.random.uuid(),
+        stopped: () => this.#stopped(),
+        change: (type, body, written, done) => this.#change(type, body, written, done),
+        deleted: (topic) => this.#removeFiles(topic),
+      },
+      parts.topics,
+    )
     this.#commit = new GroupCommit(
       {
         journal,
@@ -102,19 +74,19 @@ export class LocalLog implements Log {
         segmentFirstBytes: options.segmentFirstBytes,
         topicIdBytes: (partition) => (partition.topic as Topic).idBytes,
         beforeFlush: (next) => this.#beforeFlush(next),
-        syncNames,
-        prepareFolder: (partition) => this.#prepareFolder(partition),
-        warn: (message) => sys.lines.write('warn', message),
+        syncNames: (partition) => this.#names.sync(partition),
+        prepareFolder: (partition) => this.#names.prepare(partition),
+        warn,
       },
       parts.nextNumber,
     )
     this.#checkpointer = new Checkpointer({
-      partitions: () => this.#partitions(),
+      partitions: () => this.#topics.partitions(),
       snapshot: (clean) => this.#snapshot(clean),
       commit: (body, done) => this.#change(ENTRY_TYPE.checkpoint, body, nothing, (error) => !error && done()),
       covered: () => this.#dropOlderJournals(),
       fail: (error) => this.#commit.fail(error),
-      syncNames,
+      syncNames: (partition) => this.#names.sync(partition),
     })
   }
 
@@ -123,37 +95,31 @@ export class LocalLog implements Log {
   }
 
   topics(): readonly LogTopic[] {
-    return [...this.#byName.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+    return this.#topics.all()
   }
 
   topic(name: string): LogTopic | undefined {
-    return this.#byName.get(name)
+    return this.#topics.byName(name)
   }
 
   topicById(id: TopicId): LogTopic | undefined {
-    return this.#byId.get(id)
+    return this.#topics.byId(id)
   }
 
   createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void {
-    const complete = checkedSettings(name, settings)
-    const known = this.#byName.get(name)
-    if (known !== undefined) {
-      answerExisting(known, complete, answer)
-      return
-    }
-    const stopped = this.#stopped()
-    if (stopped !== undefined) {
-      answer(stopped, undefined)
-      return
-    }
-    const others = this.#creating.get(name)
-    if (others !== undefined) {
-      others.push((error, topic) =>
-        topic === undefined ? answer(error, undefined) : answerExisting(topic, complete, answer),
-      )
-      return
-    }
-    this.#create(name, complete, answer)
+    this.#topics.create(name, settings, answer)
+  }
+
+  alterTopic(
+    name: string,
+    changes: Partial<Omit<LogTopicSettings, 'internal'>>,
+    answer: Answer<LogTopic>,
+  ): void {
+    this.#topics.alter(name, changes, answer)
+  }
+
+  deleteTopic(name: string, answer: Answer<void>): void {
+    this.#topics.delete(name, answer)
   }
 
   append(batches: readonly LogBatch[], answer: Answer<readonly Offset[]>): readonly Offset[] {
@@ -164,13 +130,14 @@ export class LocalLog implements Log {
     }
     let fsync = batches.length === 0
     const partitions = batches.map((batch) => {
-      const partition = this.#partitionOf(batch)
+      const partition = this.#topics.partitionOf(batch)
       checkBatches(partition, batch.bytes)
       if (partition.topic.settings.durability === 'fsync') fsync = true
       return partition
     })
     // All are valid: from here on nothing is refused before the disk is asked.
-    const parts = batches.map(({ bytes }, index) => assign(partitions[index] as Partition, bytes))
+    const now = this.#parts.sys.clock.now()
+    const parts = batches.map(({ bytes }, index) => assignBatches(partitions[index] as Partition, bytes, now))
     for (const part of parts) this.#bytesSinceCheckpoint += part.bytes.length
     const offsets = parts.map((part) => part.first)
     if (parts.length === 0) answer(undefined, offsets)
@@ -223,6 +190,7 @@ export class LocalLog implements Log {
 
   #end(error: Error | undefined): void {
     this.#closed = true
+    this.#remover.stop()
     this.#parts.journal.close()
     this.#parts.files.closeAll()
     this.#parts.lock.release()
@@ -241,46 +209,37 @@ export class LocalLog implements Log {
     )
   }
 
-  #create(name: string, settings: Required<LogTopicSettings>, answer: Answer<LogTopic>): void {
-    const id: TopicId = this.#parts.sys.random.uuid()
-    const created = { id, name, settings }
-    const topic = new Topic(this.#partitionHost, this.folder, {
-      ...created,
-      partitions: newPartitionRecords(settings.partitions),
-    })
-    const answers = [answer]
-    this.#creating.set(name, answers)
-    this.#change(
-      ENTRY_TYPE.topicCreated,
-      writeShape(created),
-      () => this.#written.set(id, topic),
-      (error) => {
-        this.#creating.delete(name)
-        if (error === undefined) this.#publish(topic)
-        for (const each of answers) each(error, error === undefined ? topic : undefined)
-      },
-    )
-  }
-
-  #publish(topic: Topic): void {
-    this.#byName.set(topic.name, topic)
-    this.#byId.set(topic.id, topic)
-  }
-
-  #startMoved(partition: Partition): void {
+  #startMoved(partition: Partition, answer: Answer<Offset>): void {
     const { start } = partition
-    if (this.#stopped() !== undefined) return
+    const stopped = this.#stopped()
+    if (stopped !== undefined) {
+      answer(stopped, undefined)
+      return
+    }
     const body = writeShape({ topic: partition.topic.id, partition: partition.index, start })
     this.#change(ENTRY_TYPE.startMoved, body, nothing, (error) => {
-      if (error !== undefined) return
-      try {
-        partition.dropBelow(start)
-      } catch (failed) {
-        if (!isDiskError(failed)) throw failed
-        // The files stay until the next opening, which removes what lies below the start.
-        this.#parts.sys.lines.write('warn', `old segments of ${partition.name} stay: ${messageOf(failed)}`)
-      }
+      if (error === undefined) this.#dropBelow(partition, start)
+      answer(error, error === undefined ? start : undefined)
     })
+  }
+
+  #dropBelow(partition: Partition, start: Offset): void {
+    if (partition.removed) return
+    try {
+      partition.dropBelow(start)
+    } catch (failed) {
+      if (!isDiskError(failed)) throw failed
+      // The files stay until the next opening, which removes what lies below the start.
+      this.#parts.sys.lines.write('warn', `old segments of ${partition.name} stay: ${messageOf(failed)}`)
+    }
+  }
+
+  #removeFiles({ partitions }: Topic): void {
+    for (const partition of partitions) {
+      this.#names.forget(partition)
+      for (const segment of partition.segments) segment.removed = true
+    }
+    this.#remover.add(partitions.map(({ folder }) => folder))
   }
 
   #change(
@@ -314,139 +273,8 @@ export class LocalLog implements Log {
   }
 
   #snapshot(clean: boolean): Uint8Array {
-    const checkpoint: Checkpoint = {
-      clean,
-      topics: [...this.#written.values()].map(({ id, name, settings, partitions }) => ({
-        id,
-        name,
-        settings,
-        partitions: partitions.map((partition) => partition.record()),
-      })),
-    }
-    return writeShape(checkpoint)
-  }
-
-  *#partitions(): Generator<Partition, void, undefined> {
-    for (const topic of this.#written.values()) yield* topic.partitions
-  }
-
-  #prepareFolder(partition: Partition): void {
-    this.#parts.sys.disk.makeFolder(partition.folder)
-    this.#unsyncedNames.add(partition)
-  }
-
-  #syncNames(partition: Partition): void {
-    if (!this.#unsyncedNames.has(partition)) return
-    this.#parts.sys.disk.syncFolder(topicsFolder(this.folder))
-    this.#parts.sys.disk.syncFolder(partition.folder)
-    this.#unsyncedNames.delete(partition)
-  }
-
-  #partitionOf({ topic, partition }: LogBatch): Partition {
-    const found = this.#byId.get(topic)
-    if (found === undefined) {
-      throw new MillraceError(
-        'MILLRACE_UNKNOWN_TOPIC',
-        `there is no topic with the id ${topic} in ${this.folder}`,
-      )
-    }
-    const result = found.partitions[partition]
-    if (result === undefined) {
-      throw new MillraceError(
-        'MILLRACE_INVALID_ARGUMENT',
-        `topic ${found.name} has partitions 0 to ${found.partitions.length - 1}, not ${partition}`,
-      )
-    }
-    return result
+    return writeShape({ clean, topics: this.#topics.records() })
   }
 }
 
 function nothing(): void {}
-
-function answerExisting(topic: LogTopic, wanted: Required<LogTopicSettings>, answer: Answer<LogTopic>): void {
-  const { partitions } = topic.settings
-  if (partitions === wanted.partitions) {
-    answer(undefined, topic)
-    return
-  }
-  answer(
-    new MillraceError(
-      'MILLRACE_TOPIC_EXISTS',
-      `topic ${topic.name} exists with ${partitions} partitions, not ${wanted.partitions}; use that number, or another name`,
-    ),
-    undefined,
-  )
-}
-
-function checkedSettings(name: string, settings: LogTopicSettings): Required<LogTopicSettings> {
-  const {
-    partitions,
-    durability = 'fsync',
-    internal = false,
-    segmentBytes = DEFAULT_SEGMENT_BYTES,
-  } = settings
-  if (name === '')
-    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', 'a topic has a name that is not empty')
-  if (!Number.isSafeInteger(partitions) || partitions < 1 || partitions > PARTITIONS_MAX) {
-    throw new MillraceError(
-      'MILLRACE_INVALID_ARGUMENT',
-      `topic ${name}: partitions is ${partitions}; expected an integer from 1 to ${PARTITIONS_MAX}`,
-    )
-  }
-  if (
-    !Number.isSafeInteger(segmentBytes) ||
-    segmentBytes < SEGMENT_BYTES_MIN ||
-    segmentBytes > SEGMENT_BYTES_MAX
-  ) {
-    throw new MillraceError(
-      'MILLRACE_INVALID_ARGUMENT',
-      `topic ${name}: segmentBytes is ${segmentBytes}; expected an integer from ${SEGMENT_BYTES_MIN} to ${SEGMENT_BYTES_MAX}`,
-    )
-  }
-  return { partitions, durability, internal, segmentBytes }
-}
-
-/** What the log itself relies on: whole batches of the known format. The checksum is the maker's duty. */
-function checkBatches(partition: Partition, bytes: Uint8Array): void {
-  let at = 0
-  let wrong = bytes.length === 0 ? 'there is no batch' : undefined
-  while (at < bytes.length && wrong === undefined) {
-    if (at + BATCH_HEADER_BYTES > bytes.length) wrong = 'the head is cut off'
-    else if (bytes[at + 16] !== BATCH_MAGIC) wrong = `magic is ${bytes[at + 16]}, expected ${BATCH_MAGIC}`
-    else {
-      const sizeBytes = batchSizeBytes(bytes, at)
-      if (sizeBytes < BATCH_HEADER_BYTES || at + sizeBytes > bytes.length)
-        wrong = `it says that it has ${sizeBytes} bytes, ${bytes.length - at} are there`
-      else if (batchLastOffset(bytes, at) < 0) wrong = 'its last offset is before its first'
-      else at += sizeBytes
-    }
-  }
-  if (wrong === undefined) return
-  throw new MillraceError(
-    'MILLRACE_INVALID_ARGUMENT',
-    `the record batch at byte ${at} for ${partition.name} cannot be appended: ${wrong}`,
-  )
-}
-
-/** Gives the batches their offsets, in the bytes themselves. */
-function assign(partition: Partition, bytes: Uint8Array): PlacedPart {
-  const first = partition.appended
-  let next = first
-  for (let at = 0; at < bytes.length; at += batchSizeBytes(bytes, at)) {
-    assignBatch(bytes, at, next, partition.leaderEpoch)
-    next = batchLastOffset(bytes, at) + 1
-  }
-  assert(Number.isSafeInteger(next), () => `${partition.name}: offset ${next} is too large`)
-  partition.appended = next
-  partition.waitingBytes += bytes.length
-  return {
-    partition,
-    bytes,
-    first,
-    next,
-    segment: undefined,
-    position: 0,
-    rolled: false,
-    segmentFirst: false,
-  }
-}

@@ -18,6 +18,11 @@ export function partitionFolder(log: string, topic: TopicId, partition: Partitio
   return `${log}/topics/${topic}-${partition}`
 }
 
+/** The topic by the name of a partition's folder. */
+export function topicOfFolder(name: string): TopicId {
+  return name.slice(0, name.lastIndexOf('-'))
+}
+
 export function journalFile(log: string, first: number): string {
   return `${log}/journal/${twentyDigits(first)}.journal`
 }

@@ -1,4 +1,4 @@
-import type { LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
+import type { DurationMs, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
 
 /**
  * The durable partitioned log on one disk (ARCHITECTURE, SEMANTICS 7). One process at a time holds it.
@@ -17,6 +17,20 @@ export interface Log {
   /** Answers with the topic, also when it is there with the same number of partitions; else MILLRACE_TOPIC_EXISTS. */
   createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void
   /**
+   * Changes settings, and adds partitions (there are never fewer again). Answers with the topic when it is durable; the
+   * object that is known already shows it then. MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
+   */
+  alterTopic(
+    name: string,
+    changes: Partial<Omit<LogTopicSettings, 'internal'>>,
+    answer: Answer<LogTopic>,
+  ): void
+  /**
+   * Deletes a topic and all its records. From this call on nothing is appended to it, and reads throw
+   * MILLRACE_UNKNOWN_TOPIC; its files go after the answer. A new topic of that name has another id.
+   */
+  deleteTopic(name: string, answer: Answer<void>): void
+  /**
    * Appends all batches or none. Offsets are assigned at once and in order and are returned (and handed to the answer
    * again); they count only if the answer comes without an error. Readers see the batches when the answer comes.
    *
@@ -25,7 +39,7 @@ export interface Log {
    *
    * An error: MILLRACE_DISK with `log.failure` undefined means that nothing was written and the log goes on (a full
    * disk); with `log.failure` set, whether the group was written is known only after reopening. Throws only for
-   * faults of the caller: MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
+   * faults of the caller: MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT, MILLRACE_RECORD_TOO_LARGE.
    */
   append(batches: readonly LogBatch[], answer: Answer<readonly Offset[]>): readonly Offset[]
   /** Why the log takes nothing any more until it is opened again: a sync failed. Reads of what is there still work. */
@@ -48,12 +62,33 @@ export interface LogTopicSettings {
   readonly internal?: boolean
   /** A segment is closed before it grows beyond this. Default 64 MiB. */
   readonly segmentBytes?: number
+  /** A segment is closed when a batch is so much later than its first one (by their timestamps). Default 7 days. */
+  readonly segmentMs?: DurationMs
+  /** What becomes of old records. Default 'delete', as `retentionMs` and `retentionBytes` say. */
+  readonly cleanup?: 'delete' | 'compact' | 'compact,delete'
+  /** A segment whose latest record is older goes. Default null: records stay for ever. */
+  readonly retentionMs?: DurationMs | null
+  /** The oldest segments of a partition go while it holds more. Default null: no limit. */
+  readonly retentionBytes?: number | null
+  /** How long compaction keeps a tombstone. Default 24 hours. */
+  readonly deleteRetentionMs?: DurationMs
+  /** A partition is compacted when this part of it was not yet. Default 0.5. */
+  readonly minCleanableDirtyRatio?: number
+  /** Younger records are not compacted. Default 0. */
+  readonly minCompactionLagMs?: DurationMs
+  /** A record is compacted at the latest after this. Default null: when the ratio says so. */
+  readonly maxCompactionLagMs?: DurationMs | null
+  /** Larger records are refused. Default 1,048,588, Kafka's; no limit for internal topics. */
+  readonly recordBytesMax?: number
+  /** Whose clock a record's timestamp is. Default 'createTime': the producer's. */
+  readonly timestampType?: 'createTime' | 'logAppendTime'
 }
 
 export interface LogTopic {
   readonly id: TopicId
   readonly name: string
   readonly settings: Required<LogTopicSettings>
+  /** Grows when the topic is altered. */
   readonly partitions: readonly LogPartition[]
 }
 
@@ -87,8 +122,11 @@ export interface LogPartition {
   offsetForTime(timestamp: Timestamp): Offset
   /** Calls `listener` after each acknowledged append, until the returned function is called. */
   follow(listener: () => void): () => void
-  /** Moves the start to `offset`, at most the end, never back. Whole segments below it go as soon as that is durable. */
-  cutBefore(offset: Offset): void
+  /**
+   * Moves the start to `offset`, at most the end, never back. Whole segments below it go as soon as that is durable;
+   * then `answer` gets the start. Throws MILLRACE_OFFSET_OUT_OF_RANGE, MILLRACE_UNKNOWN_TOPIC.
+   */
+  cutBefore(offset: Offset, answer?: Answer<Offset>): void
 }
 
 export interface EpochStart {

@@ -2,7 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { LeaderEpoch, Offset, PartitionId, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import { BATCH_HEADER_BYTES, batchSizeBytes, verifyBatch } from '../record/batch-header.ts'
-import type { EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
+import type { Answer, EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
 import { segmentPath } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
 import { type BatchPlace, Segment } from './segment.ts'
@@ -21,8 +21,8 @@ interface ReadHint {
 export interface PartitionHost {
   readonly files: OpenFiles
   readonly verifyReads: boolean
-  /** The start moved: journal it, then call `startDurable`. */
-  startMoved(partition: Partition): void
+  /** The start moved: journals it, then drops what lies below it and answers with it. */
+  startMoved(partition: Partition, answer: Answer<Offset>): void
   /** Removes the segment's files. */
   removeSegment(segment: Segment): void
 }
@@ -44,6 +44,8 @@ export class Partition implements LogPartition {
   placed: Offset
   /** Bytes appended for this partition that are not placed yet. */
   waitingBytes = 0
+  /** Its topic is deleted, or about to be. */
+  removed = false
   readonly segments: Segment[]
   readonly epochs: EpochStart[]
   readonly open: boolean
@@ -127,7 +129,7 @@ export class Partition implements LogPartition {
   }
 
   read(from: Offset, bytesMax: number): ReadBatches | undefined {
-    if (from < this.start || from > this.end) throw this.#outOfRange(from)
+    if (from < this.start || from > this.end || this.removed) throw this.#outOfRange(from)
     if (from === this.end) return undefined
     const hint = this.#hints.find(
       // A hint at the end of a segment that was closed since leads nowhere.
@@ -139,6 +141,7 @@ export class Partition implements LogPartition {
   }
 
   offsetForTime(timestamp: Timestamp): Offset {
+    if (this.removed) throw this.#outOfRange(this.end)
     for (const segment of this.segments) {
       if (segment.next <= this.start || segment.base >= this.end || segment.sizeBytes === 0) continue
       if (segment.index().maxTimestamp < timestamp) continue
@@ -148,11 +151,12 @@ export class Partition implements LogPartition {
     return this.end
   }
 
-  cutBefore(offset: Offset): void {
-    if (offset > this.end) throw this.#outOfRange(offset)
-    if (offset <= this.start) return
-    this.start = offset
-    this.#host.startMoved(this)
+  cutBefore(offset: Offset, answer?: Answer<Offset>): void {
+    if (offset < 0 || offset > this.end || this.removed) throw this.#outOfRange(offset)
+    // Also where the start is beyond: that may not be durable yet, and the answer is for what is.
+    if (offset <= this.start && answer === undefined) return
+    this.start = Math.max(this.start, offset)
+    this.#host.startMoved(this, answer ?? nothing)
   }
 
   /**
@@ -292,12 +296,18 @@ export class Partition implements LogPartition {
   }
 
   #outOfRange(offset: Offset): MillraceError {
+    if (this.removed) {
+      const message = `topic ${this.topic.name} was deleted: ${this.name}@${offset} is not there any more`
+      return new MillraceError('MILLRACE_UNKNOWN_TOPIC', message)
+    }
     return new MillraceError(
       'MILLRACE_OFFSET_OUT_OF_RANGE',
       `offset ${offset} of ${this.name} is not there: the partition holds ${this.start} to ${this.end}; choose where to go on (earliest, latest)`,
     )
   }
 }
+
+function nothing(): void {}
 
 /** A small rest of a large buffer is copied, so that the caller does not keep the buffer alive. */
 function fitting(bytes: Uint8Array, used: number): Uint8Array {

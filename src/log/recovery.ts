@@ -6,16 +6,19 @@ import { type GroupPart, readGroup } from './group-entry.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
-import { partitionFolder, segmentPath, topicsFolder } from './log-paths.ts'
+import { partitionFolder, segmentPath, topicOfFolder, topicsFolder } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
 import {
-  PARTITION_RECORD_VERSION,
+  newPartitionRecords,
   type PartitionRecord,
   readCheckpoint,
   readShape,
+  readTopicCreated,
   type SegmentRolled,
   type StartMoved,
+  type TopicAltered,
   type TopicCreated,
+  type TopicDeleted,
   type TopicRecord,
 } from './shape-entries.ts'
 
@@ -50,7 +53,7 @@ interface MutablePartition {
 }
 
 interface MutableTopic {
-  readonly created: TopicCreated
+  created: TopicCreated
   readonly partitions: MutablePartition[]
 }
 
@@ -74,6 +77,8 @@ export class Recovery {
   readonly #tailsCut: TailCut[] = []
   /** Start offsets by folder as they will be in the end: segments below them may be gone already. */
   readonly #finalStarts = new Map<string, Offset>()
+  /** Topics that the entries delete: their files may be gone already. */
+  readonly #deleted = new Set<TopicId>()
   #next: number
   #replayed = 0
 
@@ -98,7 +103,7 @@ export class Recovery {
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) this.#settle(partition)
     }
-    if (!clean) this.#removeStrays()
+    this.#removeStrays(clean)
     return {
       topics: [...this.#topics.values()].map((topic) => recordOf(topic, !clean)),
       nextNumber: this.#next,
@@ -108,21 +113,25 @@ export class Recovery {
     }
   }
 
-  #addTopic(created: TopicCreated, partitions: readonly PartitionRecord[]): void {
-    this.#topics.set(created.id, {
-      created: { id: created.id, name: created.name, settings: created.settings },
-      partitions: partitions.map((record, index) => {
-        const folder = partitionFolder(this.#log, created.id, index)
-        const segments = record.segments.map(([base, sizeBytes, next]) =>
-          newSegment(folder, base, sizeBytes, next),
-        )
-        return { folder, record, start: record.start, segments }
-      }),
-    })
+  #addTopic({ id, name, settings }: TopicCreated, partitions: readonly PartitionRecord[]): void {
+    const topic: MutableTopic = { created: { id, name, settings }, partitions: [] }
+    this.#addPartitions(topic, partitions)
+    this.#topics.set(id, topic)
+  }
+
+  #addPartitions({ created, partitions }: MutableTopic, records: readonly PartitionRecord[]): void {
+    for (const record of records) {
+      const folder = partitionFolder(this.#log, created.id, partitions.length)
+      const segments = record.segments.map(([base, sizeBytes, next]) =>
+        newSegment(folder, base, sizeBytes, next),
+      )
+      partitions.push({ folder, record, start: record.start, segments })
+    }
   }
 
   #foresee(): void {
     for (const entry of this.#journal.entries) {
+      if (entry.type === ENTRY_TYPE.topicDeleted) this.#deleted.add(readShape<TopicDeleted>(entry).id)
       if (entry.type !== ENTRY_TYPE.startMoved) continue
       const { topic, partition, start } = readShape<StartMoved>(entry)
       const folder = partitionFolder(this.#log, topic, partition)
@@ -134,8 +143,21 @@ export class Recovery {
   #play(entry: JournalEntry): boolean {
     switch (entry.type) {
       case ENTRY_TYPE.topicCreated: {
-        const created = readShape<TopicCreated>(entry)
+        const created = readTopicCreated(entry)
         this.#addTopic(created, newPartitionRecords(created.settings.partitions))
+        return true
+      }
+      case ENTRY_TYPE.topicAltered: {
+        const { id, settings } = readShape<TopicAltered>(entry)
+        const topic = this.#topic(id, entry)
+        topic.created = { ...topic.created, settings }
+        this.#addPartitions(topic, newPartitionRecords(settings.partitions - topic.partitions.length))
+        return true
+      }
+      case ENTRY_TYPE.topicDeleted: {
+        const { id } = readShape<TopicDeleted>(entry)
+        this.#topic(id, entry)
+        this.#topics.delete(id)
         return true
       }
       case ENTRY_TYPE.startMoved: {
@@ -200,12 +222,14 @@ export class Recovery {
   }
 
   /**
-   * Whether the part's segment is not (wholly) there because the start moved beyond it later. That was acknowledged,
-   * so the part was durable once; if the segment stays after all, its length tells the damage in the end.
+   * Whether the part's segment is not (wholly) there because the start moved beyond it later, or the topic was deleted.
+   * That was acknowledged, so the part was durable once; if the segment stays after all, its length tells the damage
+   * in the end.
    */
   #mayBeGone(segment: MutableSegment, part: GroupPart): boolean {
     const exists = !segment.made && this.#disk.exists(`${segment.path}.log`)
-    if (exists || part.next > (this.#finalStarts.get(folderOf(segment)) ?? 0)) return false
+    const passed = part.next <= (this.#finalStarts.get(folderOf(segment)) ?? 0)
+    if (exists || !(passed || this.#deleted.has(part.topic))) return false
     segment.gone = true
     return true
   }
@@ -254,11 +278,12 @@ export class Recovery {
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
   #settle(partition: MutablePartition): void {
     const { segments } = partition
-    // A segment was begun, but the group for it does not count. Its file is a stray one.
-    while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
+    // First these: an empty segment that the others made way for is the one that stays.
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
       this.#removeSegment((segments.shift() as MutableSegment).path)
     }
+    // A segment was begun, but the group for it does not count. Its file is a stray one.
+    while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
     let touched = false
     for (const segment of segments) {
       const path = `${segment.path}.log`
@@ -283,20 +308,24 @@ export class Recovery {
     this.#disk.syncFolder(topicsFolder(this.#log))
   }
 
-  /** Files that no entry knows: their creation was on the platter, the entry that names them was not. */
-  #removeStrays(): void {
+  /**
+   * Files that no entry knows: their creation was on the platter, the entry that names them was not. A log that was
+   * closed has only folders of topics whose removal was not finished.
+   */
+  #removeStrays(clean: boolean): void {
     const known = new Map<string, MutablePartition>()
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) known.set(partition.folder, partition)
     }
     for (const name of this.#disk.list(topicsFolder(this.#log))) {
       const folder = `${topicsFolder(this.#log)}/${name}`
+      if (clean && known.has(folder)) continue
       const bases = new Set((known.get(folder)?.segments ?? []).map((segment) => segment.path))
       for (const file of this.#disk.list(folder)) {
         const path = `${folder}/${file}`
         const dot = path.lastIndexOf('.')
         if (bases.has(path.slice(0, dot))) continue
-        this.#reportStray(path)
+        if (!clean && !this.#deleted.has(topicOfFolder(name))) this.#reportStray(path)
         this.#files.forget(path)
         this.#disk.remove(path)
       }
@@ -323,30 +352,28 @@ export class Recovery {
   }
 
   #partition(topic: TopicId, index: number, entry: JournalEntry): MutablePartition {
-    const partition = this.#topics.get(topic)?.partitions[index]
+    const partition = this.#topic(topic, entry).partitions[index]
     if (partition !== undefined) return partition
-    throw new MillraceError(
-      'MILLRACE_CORRUPT',
-      `the journal entry at ${entry.file}:${entry.position} names partition ${index} of topic ${topic}, which was never created`,
-    )
+    throw neverCreated(`partition ${index} of topic ${topic}`, entry)
   }
+
+  #topic(id: TopicId, entry: JournalEntry): MutableTopic {
+    const topic = this.#topics.get(id)
+    if (topic !== undefined) return topic
+    throw neverCreated(`topic ${id}`, entry)
+  }
+}
+
+function neverCreated(what: string, { file, position }: JournalEntry): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CORRUPT',
+    `the journal entry at ${file}:${position} names ${what}, which was never created`,
+  )
 }
 
 interface PartPlace {
   readonly segment: MutableSegment
   readonly before: { readonly sizeBytes: number; readonly next: Offset }
-}
-
-export function newPartitionRecords(partitions: number): PartitionRecord[] {
-  return Array.from({ length: partitions }, () => ({
-    version: PARTITION_RECORD_VERSION,
-    start: 0,
-    epochs: [[0, 0]] as const,
-    open: true,
-    keyRange: null,
-    removedTombstone: null,
-    segments: [[0, 0, 0]] as const,
-  }))
 }
 
 function recordOf({ created, partitions }: MutableTopic, unclean: boolean): TopicRecord {

@@ -218,7 +218,7 @@ export class Segment {
 
   get indexesUnsaved(): boolean {
     const index = this.#index
-    if (index === undefined || this.sizeBytes === 0) return false
+    if (index === undefined || this.sizeBytes === 0 || this.removed) return false
     return this.#savedOffsets !== index.offsetCount || this.#savedTimes !== index.timeCount
   }
 
@@ -267,7 +267,7 @@ export class Segment {
   /** Appends to the index files what they lack. They are not synced: they can be made again. */
   saveIndexes(): void {
     const index = this.#index
-    if (index === undefined) return
+    if (index === undefined || this.removed) return
     if (this.#savedOffsets !== index.offsetCount) {
       this.#save('.index', index.offsetBytes(Math.max(0, this.#savedOffsets)), this.#savedOffsets * 8)
       this.#savedOffsets = index.offsetCount

@@ -1,7 +1,7 @@
 import type { LeaderEpoch, Offset, PartitionId, TopicId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { JournalEntry } from './journal-entry.ts'
-import type { LogTopicSettings } from './log.ts'
+import { type CompleteSettings, completeSettings } from './topic-settings.ts'
 
 /*
  * The bodies of the journal's rare entries: JSON, because they grow new fields and are read by people in need.
@@ -11,7 +11,17 @@ import type { LogTopicSettings } from './log.ts'
 export interface TopicCreated {
   readonly id: TopicId
   readonly name: string
-  readonly settings: Required<LogTopicSettings>
+  readonly settings: CompleteSettings
+}
+
+/** All settings, the changed ones and the others; partitions beyond those that were there are new and empty. */
+export interface TopicAltered {
+  readonly id: TopicId
+  readonly settings: CompleteSettings
+}
+
+export interface TopicDeleted {
+  readonly id: TopicId
 }
 
 export interface StartMoved {
@@ -58,14 +68,28 @@ export interface PartitionRecord {
 
 export const PARTITION_RECORD_VERSION = 1
 
-export function writeShape(shape: TopicCreated | StartMoved | SegmentRolled | Checkpoint): Uint8Array {
+export type Shape = TopicCreated | TopicAltered | TopicDeleted | StartMoved | SegmentRolled | Checkpoint
+
+export function newPartitionRecords(partitions: number): PartitionRecord[] {
+  return Array.from({ length: partitions }, () => ({
+    version: PARTITION_RECORD_VERSION,
+    start: 0,
+    epochs: [[0, 0]] as const,
+    open: true,
+    keyRange: null,
+    removedTombstone: null,
+    segments: [[0, 0, 0]] as const,
+  }))
+}
+
+export function writeShape(shape: Shape): Uint8Array {
   return Buffer.from(JSON.stringify(shape), 'utf8')
 }
 
 /** The checksum held, so the bytes are what a writer of this version wrote. */
-export function readShape<Shape>(entry: JournalEntry): Shape {
+export function readShape<T extends Shape>(entry: JournalEntry): T {
   try {
-    return JSON.parse(Buffer.from(entry.body).toString('utf8')) as Shape
+    return JSON.parse(Buffer.from(entry.body).toString('utf8')) as T
   } catch (cause) {
     throw new MillraceError(
       'MILLRACE_CORRUPT',
@@ -87,5 +111,12 @@ export function readCheckpoint(entry: JournalEntry): Checkpoint {
       }
     }
   }
-  return checkpoint
+  // The first format had fewer settings.
+  const topics = checkpoint.topics.map((topic) => ({ ...topic, settings: completeSettings(topic.settings) }))
+  return { ...checkpoint, topics }
+}
+
+export function readTopicCreated(entry: JournalEntry): TopicCreated {
+  const created = readShape<TopicCreated>(entry)
+  return { ...created, settings: completeSettings(created.settings) }
 }

@@ -138,6 +138,21 @@ export function batchRecordCount(bytes: Uint8Array, at: number): number {
   return readInt32(bytes, at + 57)
 }
 
+export function batchIsCompressed(bytes: Uint8Array, at: number): boolean {
+  return (batchAttributes(bytes, at) & COMPRESSION_BITS) !== 0
+}
+
+/** Gives all records of a batch one timestamp: the log's. As Kafka does it, with a new checksum. */
+export function stampAppendTime(bytes: Uint8Array, at: number, timestamp: Timestamp): void {
+  bytes[at + BATCH_ATTRIBUTES_AT + 1] = (bytes[at + BATCH_ATTRIBUTES_AT + 1] as number) | TIMESTAMP_TYPE_BIT
+  writeInt64(bytes, at + 35, timestamp)
+  writeInt32(
+    bytes,
+    at + BATCH_CRC_AT,
+    crc32c(bytes, at + BATCH_ATTRIBUTES_AT, at + batchSizeBytes(bytes, at)),
+  )
+}
+
 /** Gives a batch its place in a partition, in the bytes themselves. The checksum stays as it is. */
 export function assignBatch(
   bytes: Uint8Array,
