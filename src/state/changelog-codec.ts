@@ -108,6 +108,28 @@ export function decodeChangeKey(
   }
 }
 
+/**
+ * Where the key's text begins if it lies there bare, as ASCII up to `end`; negative: only `decodeChangeKey` tells it.
+ * For most keys, so that no string is made of them.
+ */
+export function asciiKeyStart(bytes: Uint8Array, start: number, end: number): number {
+  const kind = start < end ? (bytes[start] as number) : -1
+  if ((kind & ~HAS_NAMESPACE) !== KIND_TEXT) return -1
+  const text = start + 1 + (kind === KIND_TEXT ? 0 : NAMESPACE_BYTES)
+  return text <= end && isAscii(bytes, text, end) ? text : -1
+}
+
+/** The namespace of a key whose text begins there, as `asciiKeyStart` said. */
+export function namespaceBefore(bytes: Uint8Array, start: number, textStart: number): Namespace {
+  return textStart === start + 1 ? 0 : asBuffer(bytes).readDoubleBE(start + 1)
+}
+
+export function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  let all = 0
+  for (let index = start; index < end; index += 1) all |= bytes[index] as number
+  return all < 0x80
+}
+
 function damaged(start: number, end: number): MillraceError {
   return new MillraceError(
     'MILLRACE_CORRUPT',

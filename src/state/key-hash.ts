@@ -23,6 +23,15 @@ function hashOfText(text: string): number {
   return mixed(hash)
 }
 
+/** The same of a text that lies in ASCII: there bytes are UTF-16 units. */
+export function hashOfAscii(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5 | 0
+  for (let index = start; index < end; index += 1) {
+    hash = Math.imul(hash ^ (bytes[index] as number), 0x01000193)
+  }
+  return mixed(hash)
+}
+
 function hashOfNumber(value: number): number {
   assert(value === value, 'a key is a number, not NaN')
   // 0 and -0 are one key to a Map, so they must be one to the hash.

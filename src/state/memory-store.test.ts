@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { encodeChangeKey } from './changelog-codec.ts'
 import { compareHashed, hashOfKey } from './key-hash.ts'
 import type { StoreKey } from './keyed-store.ts'
 import { MemoryStore } from './memory-store.ts'
@@ -158,4 +159,71 @@ test('restored values are decoded on first use, once', () => {
   expect(decoded).toBe(1)
   store.delete(0, 'a')
   expect(store.takeChanges()).toHaveLength(2)
+})
+
+describe('a restored store', () => {
+  const many = WHOLE_ENTRIES_MAX + 5_000
+  const restored = (count: number): MemoryStore<Count> => {
+    const store = new MemoryStore<Count>('s', jsonStoreCodec<Count>())
+    for (let index = 0; index < count; index += 1) {
+      const key = encodeChangeKey(0, index % 4 === 0 ? index : `key-${index}`)
+      const record = Buffer.concat([key, Buffer.from(JSON.stringify({ n: index }))])
+      store.restore(record, 0, key.length, key.length, record.length)
+    }
+    return store
+  }
+  const keyOf = (index: number): StoreKey => (index % 4 === 0 ? index : `key-${index}`)
+
+  test.each([100, many])('of %i entries is scanned in the order of one that was filled', (count) => {
+    const filled = new MemoryStore<Count>('s', jsonStoreCodec<Count>())
+    for (let index = 0; index < count; index += 1) filled.put(0, keyOf(index), { n: index })
+    const store = restored(count)
+    expect(store.size).toBe(count)
+    const expected = [...filled.scan(0)]
+    const middle = (expected[count >>> 1] as [StoreKey, Count])[0]
+    expect([...store.scan(0, middle)]).toEqual([...filled.scan(0, middle)])
+    expect([...store.scan(0)]).toEqual(expected)
+    expect(store.size).toBe(count)
+  })
+
+  test('gives a snapshot every entry, also those asked for, changed and deleted while it is read', () => {
+    const store = restored(many)
+    const seen = new Map<StoreKey, string>()
+    let leftOut = 0
+    const cursor = store.readEntries({
+      text: (_namespace, key, value) => seen.set(key, value),
+      bytes: (_namespace, key, value, start, end) =>
+        seen.set(key, Buffer.from(value.subarray(start, end)).toString()),
+      leftOut: () => {
+        leftOut += 1
+      },
+    })
+    for (let step = 0; cursor.next(); step += 1) {
+      // Behind and before the cursor alike.
+      expect(store.get(0, keyOf((step * 7) % many))?.n).toBe((step * 7) % many)
+    }
+    expect(leftOut).toBe(0)
+    expect(seen.size).toBe(many)
+    for (let index = 0; index < many; index += 1) expect(seen.get(keyOf(index))).toBe(`{"n":${index}}`)
+    store.delete(0, 'key-1')
+    expect(store.get(0, 'key-1')).toBeUndefined()
+    expect(store.size).toBe(many - 1)
+    expect(store.takeChanges()).toEqual([{ namespace: 0, key: 'key-1', value: undefined }])
+  })
+
+  test('takes further records of the changelog after somebody asked for a value', () => {
+    const store = restored(10)
+    expect(store.get(0, 'key-1')).toEqual({ n: 1 })
+    expect(store.get(0, 4)).toEqual({ n: 4 })
+    for (const key of ['key-1', 'key-2', 4] as const) {
+      const bytes = encodeChangeKey(0, key)
+      const record = Buffer.concat([bytes, Buffer.from('{"n":50}')])
+      store.restore(record, 0, bytes.length, bytes.length, record.length)
+    }
+    const gone = encodeChangeKey(0, 'key-3')
+    store.restore(gone, 0, gone.length, -1, -1)
+    expect(store.size).toBe(9)
+    expect([...store.scan(0)].filter(([, { n }]) => n === 50)).toHaveLength(3)
+    expect(store.get(0, 'key-3')).toBeUndefined()
+  })
 })

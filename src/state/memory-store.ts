@@ -12,8 +12,8 @@
  */
 import { assert } from '../base/assert.ts'
 import { ChangeEncoder, type ChangeSink } from './change-encoder.ts'
-import { decodeChangeKey } from './changelog-codec.ts'
-import { DIRTY, DURABLE, type Entry, LIVE, RAW, RawValue } from './entry.ts'
+import { asciiKeyStart, decodeChangeKey, namespaceBefore } from './changelog-codec.ts'
+import { DIRTY, DURABLE, type Entry, LIVE, RAW, type RawValue } from './entry.ts'
 import type { KeyedStore, Namespace, StoreChange, StoreKey } from './keyed-store.ts'
 import type { EntrySink, SnapshotSource } from './snapshot-source.ts'
 import { Space } from './space.ts'
@@ -150,26 +150,36 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   }
 
   /**
-   * Applies a record of the changelog while the store is restored; the value's bytes are kept until they are asked
+   * Applies a record of the changelog while the store is restored; key and value stay bytes until they are asked
    * for, so nobody may change them. `valueStart` is negative for a tombstone.
    */
   restore(bytes: Uint8Array, keyStart: number, keyEnd: number, valueStart: number, valueEnd: number): void {
+    const text = valueStart < 0 ? -1 : asciiKeyStart(bytes, keyStart, keyEnd)
+    if (text >= 0) {
+      this.restoreText(namespaceBefore(bytes, keyStart, text), bytes, text, keyEnd, valueStart, valueEnd)
+      return
+    }
     const { namespace, key } = decodeChangeKey(bytes, keyStart, keyEnd)
     if (key === undefined) this.#restoreDrop(namespace)
     else if (valueStart < 0) this.#restoreDelete(namespace, key)
     else this.restoreEntry(namespace, key, bytes, valueStart, valueEnd)
   }
 
-  /** The same for an entry of a snapshot, whose key is at hand. */
   restoreEntry(namespace: Namespace, key: StoreKey, bytes: Uint8Array, start: number, end: number): void {
-    assert(this.#changes === 0, 'a store is restored before it is used')
-    const space =
-      (namespace === this.#lastNamespace ? this.#lastSpace : this.#enter(namespace)) ??
-      this.#create(namespace)
-    space.durable = true
-    // One look-up: while it is restored, nobody holds an entry that this may replace.
-    if (space.set(key, new RawValue(bytes, start, end), LIVE | DURABLE | RAW)) this.#grow(space)
-    this.#lastKey = undefined
+    const space = this.#restoring(namespace)
+    if (space.restore(key, bytes, start, end)) this.#grow(space)
+  }
+
+  restoreText(
+    namespace: Namespace,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void {
+    const space = this.#restoring(namespace)
+    if (space.restoreText(bytes, keyStart, keyEnd, start, end)) this.#grow(space)
   }
 
   /** Back to nothing: a restore begins again from an older snapshot. */
@@ -221,6 +231,16 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     return count
   }
 
+  #restoring(namespace: Namespace): Space {
+    assert(this.#changes === 0, 'a store is restored before it is used')
+    const space =
+      (namespace === this.#lastNamespace ? this.#lastSpace : this.#enter(namespace)) ??
+      this.#create(namespace)
+    space.durable = true
+    this.#lastKey = undefined
+    return space
+  }
+
   #restoreDrop(namespace: Namespace): void {
     const space = this.#spaces.get(namespace)
     if (space !== undefined) this.#remove(space)
@@ -228,9 +248,7 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
 
   #restoreDelete(namespace: Namespace, key: StoreKey): void {
     const space = this.#spaces.get(namespace)
-    const entry = space?.find(key)
-    if (space === undefined || entry === undefined) return
-    space.remove(entry)
+    if (space?.removeRestored(key) !== true) return
     this.#shrink(space)
     this.#forget()
     if (space.size === 0) this.#remove(space)

@@ -11,7 +11,7 @@ import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
 import type { Lines } from '../sys/sys.ts'
 import { snapshotPaths } from './snapshot-files.ts'
-import { readEntries, type SnapshotEnd, SnapshotFileReader, type SnapshotHead } from './snapshot-format.ts'
+import { restoreEntries, type SnapshotEnd, SnapshotFileReader, type SnapshotHead } from './snapshot-format.ts'
 import type { SnapshotSource } from './snapshot-source.ts'
 
 export interface RestoreSettings {
@@ -106,7 +106,6 @@ export class StoreRestore {
   #read(bytesMax: number): boolean {
     this.#reader ??= new SnapshotFileReader(this.#file as DiskFile)
     const reader = this.#reader
-    const store = this.#store
     const until = reader.position + bytesMax
     while (reader.position < until) {
       const block = reader.next()
@@ -118,9 +117,7 @@ export class StoreRestore {
       } else if (block.kind === 'end') {
         this.#end = block.end
       } else {
-        this.#entries += readEntries(block.body, (namespace, key, bytes, start, end) =>
-          store.restoreEntry(namespace, key, bytes, start, end),
-        )
+        this.#entries += restoreEntries(block.body, this.#store)
       }
     }
     return true

@@ -9,8 +9,8 @@
  *             keyEnds u32 x count, valueEnds u32 x count, keys, values
  *     end     JSON: how many entries there are, and the changelog's position when it was done
  *
- * Keys and values lie apart, so that the keys of a block become one string and are cut from it. Where all keys are ASCII
- * text (`keysAscii` 1) they lie bare, else as in the changelog, without namespace.
+ * Keys and values lie apart. Where all keys are ASCII text (`keysAscii` 1) they lie bare, else as in the changelog,
+ * without namespace.
  *
  * A file is whole exactly if it ends with an `end` block and every checksum holds.
  */
@@ -18,8 +18,9 @@ import { crc32 } from 'node:zlib'
 import type { LeaderEpoch, Offset } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { DiskFile } from '../sys/disk.ts'
-import { decodeChangeKey } from './changelog-codec.ts'
-import type { Namespace, StoreKey } from './keyed-store.ts'
+import { asciiKeyStart, decodeChangeKey } from './changelog-codec.ts'
+import type { StoreKey } from './keyed-store.ts'
+import type { SnapshotSource } from './snapshot-source.ts'
 import { asBuffer } from './store-codec.ts'
 
 export const SNAPSHOT_VERSION = 1
@@ -144,11 +145,8 @@ export class SnapshotFileReader {
   }
 }
 
-/** Gives every entry of a checked block, its value as a range of the block. Returns how many there were. */
-export function readEntries(
-  body: Uint8Array,
-  entry: (namespace: Namespace, key: StoreKey, bytes: Uint8Array, start: number, end: number) => void,
-): number {
+/** Gives every entry of a checked block to a source that is restored. Returns how many there were. */
+export function restoreEntries(body: Uint8Array, source: SnapshotSource): number {
   const buffer = asBuffer(body)
   const keysAscii = buffer[1] === 1
   const count = buffer.readUInt32LE(4)
@@ -157,16 +155,18 @@ export function readEntries(
   const ends = ENTRIES_HEAD_BYTES
   const keysStart = ends + count * 8
   const valuesStart = keysStart + keyBytes
-  const text = keysAscii ? buffer.latin1Slice(keysStart, valuesStart) : ''
-  let keyStart = 0
-  let valueStart = 0
+  let keyStart = keysStart
+  let valueStart = valuesStart
   for (let index = 0; index < count; index += 1) {
-    const keyEnd = buffer.readUInt32LE(ends + index * 4)
-    const valueEnd = buffer.readUInt32LE(ends + (count + index) * 4)
-    const key = keysAscii
-      ? text.slice(keyStart, keyEnd)
-      : (decodeChangeKey(buffer, keysStart + keyStart, keysStart + keyEnd).key as StoreKey)
-    entry(namespace, key, body, valuesStart + valueStart, valuesStart + valueEnd)
+    const keyEnd = keysStart + buffer.readUInt32LE(ends + index * 4)
+    const valueEnd = valuesStart + buffer.readUInt32LE(ends + (count + index) * 4)
+    const text = keysAscii ? keyStart : asciiKeyStart(buffer, keyStart, keyEnd)
+    if (text >= 0) {
+      source.restoreText(namespace, buffer, text, keyEnd, valueStart, valueEnd)
+    } else {
+      const { key } = decodeChangeKey(buffer, keyStart, keyEnd)
+      source.restoreEntry(namespace, key as StoreKey, buffer, valueStart, valueEnd)
+    }
     keyStart = keyEnd
     valueStart = valueEnd
   }

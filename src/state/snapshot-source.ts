@@ -14,6 +14,15 @@ export interface SnapshotSource {
   readEntries(sink: EntrySink): EntryCursor
   /** An entry of a snapshot, while the source is restored; the bytes are kept, so nobody may change them. */
   restoreEntry(namespace: Namespace, key: StoreKey, bytes: Uint8Array, start: number, end: number): void
+  /** The same for a key whose text lies in ASCII in the same bytes, which are kept as well. */
+  restoreText(
+    namespace: Namespace,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void
   /** Back to nothing: a restore begins again from an older snapshot. */
   clear(): void
 }

@@ -4,16 +4,20 @@
  * State: one Map while there are few entries, which needs no hash at all; beyond `WHOLE_ENTRIES_MAX` a row of 256 Maps
  * by the top 8 bits of the key's hash. Also the list of entries that changed since the last commit.
  *
- * Invariants: an entry is in exactly one Map; it is in `dirty` exactly if its DIRTY flag is set; `size` counts the
+ * What a restore read lies beside them as bytes (see RestoredEntries) and moves into a Map when it is asked for.
+ *
+ * Invariants: a key is in exactly one Map or among the restored; an entry is in `dirty` exactly if its DIRTY flag is set; `size` counts the
  * LIVE ones. A ghost (deleted, not yet committed) stays in its Map, so that a new put of the key finds out whether
  * the changelog knows it.
  *
  * Cost: the one stall is the fan-out of 16,384 entries (about 2 ms). Afterwards Maps rehash one by one, and a scan sorts one
  * of them at a time. 256 Maps of 2^20 are more than a heap of Node holds.
  */
-import { DIRTY, Entry, LIVE } from './entry.ts'
+import { DIRTY, DURABLE, Entry, LIVE, RAW, RawValue } from './entry.ts'
 import { compareHashed, hashOfKey } from './key-hash.ts'
 import type { Namespace, StoreKey } from './keyed-store.ts'
+import { RestoredEntries } from './restored-entries.ts'
+import { asBuffer } from './store-codec.ts'
 
 export const WHOLE_ENTRIES_MAX = 16_384
 const PIECES = 256
@@ -34,6 +38,8 @@ export class Space {
   dirty: Entry[] = []
   #whole: Entries | undefined = new Map()
   #row: Entries[] | undefined
+  /** What a restore read and nobody asked for yet; undefined when there is none. */
+  #restored: RestoredEntries | undefined
 
   constructor(namespace: Namespace) {
     this.namespace = namespace
@@ -41,34 +47,45 @@ export class Space {
 
   /** The entry of a key, perhaps a ghost. */
   find(key: StoreKey): Entry | undefined {
-    const whole = this.#whole
-    if (whole !== undefined) return whole.get(key)
-    return (this.#row as Entries[])[hashOfKey(key) >>> PIECE_SHIFT]?.get(key)
+    const entry = this.#mapped(key)
+    return entry !== undefined || this.#restored === undefined ? entry : this.#wake(this.#restored, key)
   }
 
   /** Adds a key that is not there. */
   add(key: StoreKey, value: unknown, flags: number): Entry {
-    const hash = hashOfKey(key)
-    const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
-    const whole = this.#whole
-    if (whole !== undefined) {
-      whole.set(entry.key, entry)
-      if (whole.size > WHOLE_ENTRIES_MAX) this.#fanOut(whole)
-    } else {
-      ;(this.#row as Entries[])[hash >>> PIECE_SHIFT]?.set(entry.key, entry)
-    }
+    const entry = new Entry(key === 0 ? 0 : key, hashOfKey(key), value, flags)
+    this.#insert(entry)
     return entry
   }
 
-  /** Puts an entry in the place of the one that the key may have. True: it had none. */
-  set(key: StoreKey, value: unknown, flags: number): boolean {
-    const hash = hashOfKey(key)
-    const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
-    const entries = (this.#whole ?? this.#row?.[hash >>> PIECE_SHIFT]) as Entries
-    const before = entries.size
-    entries.set(entry.key, entry)
-    if (entries === this.#whole && entries.size > WHOLE_ENTRIES_MAX) this.#fanOut(entries)
-    return entries.size > before
+  /** Sets what a restore read of a key. True: it had nothing. */
+  restore(key: StoreKey, bytes: Uint8Array, start: number, end: number): boolean {
+    // Somebody may have asked for it while the store is restored.
+    const woken = this.#mapped(key)
+    if (woken !== undefined) this.remove(woken)
+    this.#restored ??= new RestoredEntries()
+    const before = this.#restored.size
+    this.#restored.set(key === 0 ? 0 : key, bytes, start, end)
+    return woken === undefined && this.#restored.size > before
+  }
+
+  /** The same for a key whose text lies in ASCII in the same bytes. */
+  restoreText(bytes: Uint8Array, keyStart: number, keyEnd: number, start: number, end: number): boolean {
+    if (this.#row !== undefined || (this.#whole as Entries).size > 0) {
+      return this.restore(asBuffer(bytes).latin1Slice(keyStart, keyEnd), bytes, start, end)
+    }
+    this.#restored ??= new RestoredEntries()
+    const before = this.#restored.size
+    this.#restored.setText(bytes, keyStart, keyEnd, start, end)
+    return this.#restored.size > before
+  }
+
+  /** Forgets a key while the store is restored. False: it was not there. */
+  removeRestored(key: StoreKey): boolean {
+    if (this.#restored?.remove(key, hashOfKey(key)) === true) return true
+    const woken = this.#mapped(key)
+    if (woken !== undefined) this.remove(woken)
+    return woken !== undefined
   }
 
   /** Takes an entry out of its Map. Its flags must tell holders of the object that it is gone. */
@@ -89,6 +106,9 @@ export class Space {
    * and may give entries that are gone, which have no flags.
    */
   *entries(): IterableIterator<Entry> {
+    const restored = this.#restored
+    if (restored !== undefined) for (const row of restored.all()) yield entryOf(restored, row)
+    // Only now: what somebody asked for in between lies in a Map.
     if (this.#whole !== undefined) yield* this.#whole.values()
     else for (const piece of this.#row as Entries[]) yield* piece.values()
   }
@@ -97,8 +117,10 @@ export class Space {
   *sorted(after: StoreKey | undefined): IterableIterator<Entry> {
     const afterHash = after === undefined ? 0 : hashOfKey(after)
     const first = afterHash >>> PIECE_SHIFT
+    this.#prepareScan()
     const dealt = this.#whole === undefined ? undefined : deal(this.#whole)
     for (let piece = first; piece < PIECES; piece += 1) {
+      if (this.#restored !== undefined) this.#wakeRows(this.#restored, this.#restored.piece(piece))
       const entries =
         dealt === undefined ? [...((this.#row as Entries[])[piece]?.values() ?? [])] : dealt[piece]
       if (entries === undefined) continue
@@ -112,6 +134,47 @@ export class Space {
     }
   }
 
+  #mapped(key: StoreKey): Entry | undefined {
+    const whole = this.#whole
+    if (whole !== undefined) return whole.get(key)
+    return (this.#row as Entries[])[hashOfKey(key) >>> PIECE_SHIFT]?.get(key)
+  }
+
+  #insert(entry: Entry): void {
+    const whole = this.#whole
+    if (whole !== undefined) {
+      whole.set(entry.key, entry)
+      if (whole.size > WHOLE_ENTRIES_MAX) this.#fanOut(whole)
+    } else {
+      ;(this.#row as Entries[])[entry.hash >>> PIECE_SHIFT]?.set(entry.key, entry)
+    }
+  }
+
+  /** A restored entry is asked for the first time: from now on it lies in a Map. */
+  #wake(restored: RestoredEntries, key: StoreKey): Entry | undefined {
+    const row = restored.find(key, hashOfKey(key))
+    if (row < 0) return undefined
+    const entry = entryOf(restored, row)
+    this.#wakeEntry(restored, entry)
+    return entry
+  }
+
+  #wakeEntry(restored: RestoredEntries, entry: Entry): void {
+    restored.remove(entry.key, entry.hash)
+    if (restored.size === 0) this.#restored = undefined
+    this.#insert(entry)
+  }
+
+  #wakeRows(restored: RestoredEntries, rows: Iterable<number>): void {
+    for (const row of rows) this.#wakeEntry(restored, entryOf(restored, row))
+  }
+
+  /** Many restored entries are woken piece by piece, a few at once. */
+  #prepareScan(): void {
+    if (this.#restored?.inPieces === false) this.#wakeRows(this.#restored, this.#restored.all())
+    if (this.#restored !== undefined && this.#whole !== undefined) this.#fanOut(this.#whole)
+  }
+
   #fanOut(whole: Entries): void {
     const row: Entries[] = []
     for (let piece = 0; piece < PIECES; piece += 1) row.push(new Map())
@@ -119,6 +182,12 @@ export class Space {
     this.#row = row
     this.#whole = undefined
   }
+}
+
+function entryOf(restored: RestoredEntries, row: number): Entry {
+  const key = restored.key(row)
+  const value = new RawValue(restored.bytes(row), restored.valueStart(row), restored.valueEnd(row))
+  return new Entry(key, hashOfKey(key), value, LIVE | DURABLE | RAW)
 }
 
 /** Entries by piece; few ones are all put into the last, which any `after` leaves to be looked at. */

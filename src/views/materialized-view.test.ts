@@ -324,3 +324,63 @@ test('rows are read for a snapshot over changes, also while one Map becomes many
   expect(seen).toEqual(expect.arrayContaining([0, 1, 2, 3]))
   expect([...maps.all()]).toHaveLength(50)
 })
+
+/** Restores a row whose key is a text in ASCII, as from a block of a snapshot. */
+function restoreText(view: MaterializedView, key: string, row: unknown, timestamp = 0, partition = 0): void {
+  const block = Buffer.from(`#${key}${JSON.stringify(row)}#`)
+  view.restoreText(partition, timestamp, block, 1, 1 + key.length, 1 + key.length, block.length - 1)
+}
+
+test('rows restored as bytes are read, counted, replaced, removed and listed as others', () => {
+  const view = new MaterializedView('v')
+  view.open()
+  for (const key of ['c', 'a', 'b', 'd']) restoreText(view, key, { key })
+  restoreText(view, 'a', 'new', 7)
+  restore(view, change('b', null))
+  restore(view, change('missing', null))
+  restore(view, change('ä', 1))
+  restore(view, change(['a', 2], 2))
+  expect(view.size).toBe(5)
+  expect(view.get('a')).toBe('new')
+  expect(view.get('b')).toBeUndefined()
+  expect(view.size).toBe(5)
+  // Somebody has read a row: what is restored after that replaces it where it lies now.
+  restoreText(view, 'a', 'newest', 8)
+  restoreText(view, 'c', 'last')
+  view.commit(0, [change('d', 'committed', 9), change('ä', null)], 1)
+  expect([...view.entries()]).toEqual([
+    ['a', 'newest'],
+    ['c', 'last'],
+    ['d', 'committed'],
+    [['a', 2], 2],
+  ])
+  expect(view.size).toBe(4)
+  view.open()
+  expect(view.size).toBe(0)
+  expect(view.list()).toEqual([])
+})
+
+test('restored rows are given to a snapshot once, while they are read, changed and listed', () => {
+  const view = new MaterializedView('v')
+  view.open()
+  const count = 20_000
+  for (let index = 0; index < count; index++) restoreText(view, `k${index}`, index, index)
+  const seen = new Map<unknown, string>()
+  let step = 0
+  for (const { key, timestamp, content } of view.committedRows()) {
+    seen.set(key, `${timestamp} ${content}`)
+    expect(view.get(`k${(step * 7) % count}`)).toBe((step * 7) % count)
+    step += 1
+    if (step === count / 2) expect(view.list({ limit: 1 })).toEqual([0])
+  }
+  expect(seen.size).toBe(count)
+  expect(seen.get('k19999')).toBe('19999 19999')
+})
+
+test('a key that comes from two partitions is a fault, also among rows that nobody has read', () => {
+  const view = new MaterializedView('v')
+  view.open()
+  restoreText(view, 'a', 1, 0, 0)
+  expect(() => restoreText(view, 'a', 1, 0, 1)).toThrow('a key of a view has one partition: "a" of v')
+  expect(() => restore(view, change('a', 1), 2)).toThrow('one partition')
+})

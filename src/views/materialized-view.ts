@@ -7,10 +7,13 @@ import type { StoreKey } from '../state/keyed-store.ts'
 import { ChangeHistory } from './change-history.ts'
 import { compareKeys, compareWithPrefix } from './key-order.ts'
 import { parsePosition, positionText } from './position.ts'
+import { RestoredRows } from './restored-rows.ts'
 import { RowMaps } from './row-maps.ts'
 import { type Cut, RowOrder } from './row-order.ts'
 import { type RowChange, SUBSCRIPTION_LIMITS, Subscription, type SubscriptionLimits } from './subscription.ts'
 import { rowText, ViewRow } from './view-row.ts'
+
+const { latin1Slice } = Buffer.prototype
 
 /** Which rows, in the order of `compareKeys`. All conditions hold together. */
 export interface RowRange {
@@ -58,6 +61,7 @@ interface Subscriber {
  * A view in memory: the latest committed row of each key.
  *
  * State: rows by key as JSON text (parsed when read), their order (see RowOrder), and the subscribers.
+ * What a restore read stays bytes (see RestoredRows) until it is asked for.
  * Invariants: reads see whole commits of a partition and nothing else; a subscriber that began at the start and one
  * that follows see, applied in order, exactly the rows that reads give.
  * Cost: a change is one look-up in a Map and one text; a read by key a look-up and a `JSON.parse`.
@@ -67,6 +71,8 @@ interface Subscriber {
  */
 export class MaterializedView implements ViewTarget {
   readonly name: string
+  /** Rows that a restore read and nobody asked for yet; all others lie in `#rows`. */
+  #restored = new RestoredRows()
   readonly #rows = new RowMaps()
   readonly #order = new RowOrder()
   readonly #subscribers = new Set<Subscriber>()
@@ -79,7 +85,7 @@ export class MaterializedView implements ViewTarget {
   }
 
   get size(): number {
-    return this.#rows.size
+    return this.#rows.size + this.#restored.size
   }
 
   get subscribers(): number {
@@ -89,6 +95,7 @@ export class MaterializedView implements ViewTarget {
   /** An engine begins to fill the view. After another engine's failure it does so from nothing. */
   open(): void {
     if (this.#opened) {
+      this.#restored = new RestoredRows()
       this.#rows.clear()
       this.#order.clear()
       this.#history = undefined
@@ -114,8 +121,33 @@ export class MaterializedView implements ViewTarget {
       this.#apply(partition, key, { key: keyOfStoreKey(key), row, timestamp }, 0, 0, false)
       return
     }
-    // Nobody listens, which is usual: no text is made.
-    this.#row(key, partition, undefined, timestamp).restore(timestamp, bytes, start, end)
+    // Nobody listens, which is usual: no text is made. Somebody may have read the key's row before.
+    const woken = this.#rows.get(key)
+    if (woken === undefined) {
+      const before = this.#restored.set(key, partition, timestamp, bytes, start, end)
+      this.#checkPartition(partition, before, key)
+    } else {
+      this.#checkPartition(partition, woken.partition, key)
+      woken.restore(timestamp, bytes, start, end)
+    }
+  }
+
+  restoreText(
+    partition: PartitionId,
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void {
+    if (this.#history !== undefined || this.#rows.size > 0) {
+      this.restore(partition, latin1Slice.call(bytes, keyStart, keyEnd), timestamp, bytes, start, end)
+      return
+    }
+    const before = this.#restored.setText(partition, timestamp, bytes, keyStart, keyEnd, start, end)
+    if (before !== partition)
+      this.#checkPartition(partition, before, latin1Slice.call(bytes, keyStart, keyEnd))
   }
 
   commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void {
@@ -124,12 +156,14 @@ export class MaterializedView implements ViewTarget {
       this.#apply(partition, storeKey(change.key), change, position, index++, true)
   }
 
-  committedRows(): IterableIterator<CommittedRow> {
-    return this.#rows.all()
+  *committedRows(): IterableIterator<CommittedRow> {
+    for (const [, row] of this.#restored.all()) yield row
+    // Only now: what was read or changed in between lies here.
+    yield* this.#rows.all()
   }
 
   clear(partition: PartitionId): void {
-    for (const row of [...this.#rows.all()]) {
+    for (const row of [...this.committedRows()]) {
       if (row.partition !== partition) continue
       const { key, timestamp } = row
       this.#apply(partition, storeKey(key), { key, row: null, timestamp }, 0, 0, false)
@@ -144,7 +178,7 @@ export class MaterializedView implements ViewTarget {
 
   /** The row's JSON text, for those who only pass it on. */
   json(key: Key): string | undefined {
-    return this.#rows.get(storeKey(key))?.json
+    return this.#find(storeKey(key))?.json
   }
 
   list(range: RowRange = {}): unknown[] {
@@ -172,6 +206,7 @@ export class MaterializedView implements ViewTarget {
     const upper: Cut = ({ key }) =>
       (to !== undefined && compareKeys(key, to) >= 0) ||
       (prefix !== undefined && compareWithPrefix(key, prefix) > 0)
+    this.#wakeAll()
     return this.#order.slice(lower, upper, limit, reverse)
   }
 
@@ -241,13 +276,13 @@ export class MaterializedView implements ViewTarget {
     live: boolean,
   ): void {
     const { key, row, timestamp } = change
-    const known = this.#rows.get(id)
+    const known = this.#find(id)
     if (known === undefined && row === null) return
     // Nobody is told of a change before the first subscriber: then no text is made only to be compared.
     const before = this.#history === undefined ? undefined : known?.json
     const after = row === null ? undefined : rowText(row)
     if (after === undefined) this.#remove(id, known as ViewRow)
-    else this.#row(id, partition, known, timestamp, key).update(after, timestamp)
+    else this.#row(id, partition, known, change).update(after, timestamp)
     if (this.#history === undefined) return
     this.#tell({ key, storeKey: id, before, after, timestamp, partition, position, index }, live)
   }
@@ -257,21 +292,45 @@ export class MaterializedView implements ViewTarget {
     id: StoreKey,
     partition: PartitionId,
     known: ViewRow | undefined,
-    timestamp: Timestamp,
-    key?: Key,
+    { key, timestamp }: ViewChange,
   ): ViewRow {
-    const present = known ?? this.#rows.get(id)
-    if (present !== undefined) {
-      assert(present.partition === partition, () => {
-        const partitions = `${present.partition} and ${partition}`
-        return `a key of a view has one partition: ${JSON.stringify(present.key)} of ${this.name} is in ${partitions}`
-      })
-      return present
+    if (known !== undefined) {
+      this.#checkPartition(partition, known.partition, id)
+      return known
     }
-    const row = new ViewRow(key ?? keyOfStoreKey(id), partition, timestamp)
+    return this.#add(id, new ViewRow(key, partition, timestamp))
+  }
+
+  #add(id: StoreKey, row: ViewRow): ViewRow {
     this.#rows.add(id, row)
     this.#order.add(row)
     return row
+  }
+
+  #find(id: StoreKey): ViewRow | undefined {
+    return this.#rows.get(id) ?? (this.#restored.size === 0 ? undefined : this.#wake(id))
+  }
+
+  /** A restored row is read or changed for the first time. */
+  #wake(id: StoreKey): ViewRow | undefined {
+    const row = this.#restored.take(id)
+    if (row === undefined) return undefined
+    if (this.#restored.size === 0) this.#restored = new RestoredRows()
+    return this.#add(id, row)
+  }
+
+  /** Only the order of keys needs all of them. */
+  #wakeAll(): void {
+    if (this.#restored.size === 0) return
+    for (const [id, row] of this.#restored.all()) this.#add(id, row)
+    this.#restored = new RestoredRows()
+  }
+
+  #checkPartition(partition: PartitionId, before: PartitionId, id: StoreKey): void {
+    assert(before === partition, () => {
+      const partitions = `${before} and ${partition}`
+      return `a key of a view has one partition: ${JSON.stringify(keyOfStoreKey(id))} of ${this.name} is in ${partitions}`
+    })
   }
 
   #remove(id: StoreKey, row: ViewRow): void {

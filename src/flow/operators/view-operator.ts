@@ -73,6 +73,11 @@ export class ViewOperator extends TimedOperator implements Receiver, LatestRecei
     return changes
   }
 
+  /** Rows go some time: `restoreRow` wants to know of each. */
+  get expires(): boolean {
+    return this.#retention !== undefined
+  }
+
   /** A row was restored, or the removal of one. */
   restoreRow(key: StoreKey, timestamp: Timestamp, removed: boolean): void {
     if (this.#retention === undefined) return

@@ -25,6 +25,16 @@ export interface ViewTarget {
     start: number,
     end: number,
   ): void
+  /** The same of a row, for a key that is a text and lies in ASCII in the same bytes. */
+  restoreText(
+    partition: PartitionId,
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void
   /**
    * The changes of one durable commit, each key at most once. After this returns every read sees all of them.
    * `position` is that of the view's changelog behind the commit.

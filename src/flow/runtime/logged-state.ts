@@ -6,6 +6,7 @@ import type { PartitionId, Timestamp } from '../../base/brands.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { BatchReader } from '../../record/batch-reader.ts'
 import { keySerde, storeKey } from '../../record/key-codec.ts'
+import { isAscii } from '../../state/changelog-codec.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import type { MemoryStore } from '../../state/memory-store.ts'
 import type { EntryCursor, EntrySink, SnapshotSource } from '../../state/snapshot-source.ts'
@@ -81,9 +82,27 @@ export class ViewState implements LoggedState, SnapshotSource {
     this.#restore(key, asBuffer(bytes).readDoubleLE(start), bytes, start + ROW_HEAD_BYTES, end)
   }
 
+  restoreText(
+    _namespace: Namespace,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void {
+    const timestamp = asBuffer(bytes).readDoubleLE(start)
+    this.#restoreText(timestamp, bytes, keyStart, keyEnd, start + ROW_HEAD_BYTES, end)
+  }
+
   replay(record: BatchReader): void {
+    const { bytes, keyStart, keyEnd, valueStart, valueEnd } = record
+    // A lone text is its own key, unless it begins with NUL: nearly every record needs no string.
+    if (valueStart >= 0 && bytes[keyStart] !== 0 && isAscii(bytes, keyStart, keyEnd)) {
+      this.#restoreText(record.timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd)
+      return
+    }
     const key = storeKey(keySerde.decode(record, record.keyStart, record.keyEnd))
-    this.#restore(key, record.timestamp, record.bytes, record.valueStart, record.valueEnd)
+    this.#restore(key, record.timestamp, bytes, valueStart, valueEnd)
   }
 
   clear(): void {
@@ -95,6 +114,21 @@ export class ViewState implements LoggedState, SnapshotSource {
   #restore(key: StoreKey, timestamp: Timestamp, bytes: Uint8Array, start: number, end: number): void {
     this.#target.restore(this.partition, key, timestamp, bytes, start, end)
     this.#view.restoreRow(key, timestamp, start < 0)
+    this.size += 1
+  }
+
+  #restoreText(
+    timestamp: Timestamp,
+    bytes: Uint8Array,
+    keyStart: number,
+    keyEnd: number,
+    start: number,
+    end: number,
+  ): void {
+    this.#target.restoreText(this.partition, timestamp, bytes, keyStart, keyEnd, start, end)
+    if (this.#view.expires) {
+      this.#view.restoreRow(asBuffer(bytes).latin1Slice(keyStart, keyEnd), timestamp, false)
+    }
     this.size += 1
   }
 }
