@@ -261,9 +261,9 @@ describe('what is missing', () => {
     log.close(() => {})
     change(disk, `${FOLDER}/format.json`, (file) => {
       file.truncate(0)
-      file.write(Buffer.from('{"format":"millrace-log","version":2}'), 0)
+      file.write(Buffer.from('{"format":"millrace-log","version":3}'), 0)
     })
-    expect(() => open(disk)).toThrow(/log format 2; this program knows up to 1/)
+    expect(() => open(disk)).toThrow(/log format 3; this program knows up to 2/)
   })
 
   test('a second holder is refused', () => {

@@ -1,8 +1,11 @@
 import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
 
-/** Raised when a program of the version before could misread the directory. */
-export const DIRECTORY_FORMAT = 1
+/**
+ * Raised when a program of the version before could misread the directory.
+ * 1: millrace 0.1. 2: topics have settings, are altered and deleted.
+ */
+export const DIRECTORY_FORMAT = 2
 
 /** The version of the log in this folder; undefined if there is none yet. Refuses a newer one. */
 export function readDirectoryFormat(disk: Disk, log: string): number | undefined {
@@ -32,7 +35,10 @@ export function readDirectoryFormat(disk: Disk, log: string): number | undefined
   return version
 }
 
-/** The last step of making a log: before it, the folder holds none. */
+/**
+ * The last step of making a log: before it, the folder holds none. The first step of taking over one of an older format:
+ * what comes after it, older programs do not see, and this one reads all that they wrote.
+ */
 export function writeDirectoryFormat(disk: Disk, log: string): void {
   const fresh = `${formatPath(log)}.fresh`
   disk.remove(fresh)

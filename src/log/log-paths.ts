@@ -27,6 +27,15 @@ export function journalFile(log: string, first: number): string {
   return `${log}/journal/${twentyDigits(first)}.journal`
 }
 
+/** Where a repair keeps bytes `from` to `to` of the file that it cut out. */
+export function cutAwayPath(file: string, from: number, to: number): string {
+  return `${file}.cut-${from}-${to}`
+}
+
+export function isCutAway(name: string): boolean {
+  return /[.]cut-[0-9]+-[0-9]+$/.test(name)
+}
+
 /** The number of the first entry of a journal file by its name; undefined for another file. */
 export function journalNumber(name: string): number | undefined {
   const match = /^([0-9]{20})[.]journal$/.exec(name)

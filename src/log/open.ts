@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.ts'
 import type { Sys } from '../sys/sys.ts'
-import { readDirectoryFormat, writeDirectoryFormat } from './directory-format.ts'
+import { DIRECTORY_FORMAT, readDirectoryFormat, writeDirectoryFormat } from './directory-format.ts'
 import { Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, JournalBlock } from './journal-entry.ts'
 import { LocalLog } from './local-log.ts'
@@ -37,11 +37,19 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
   }
   const files = new OpenFiles(disk, all.openFilesMax)
   try {
-    const fresh = readDirectoryFormat(disk, folder) === undefined ? EMPTY : undefined
+    const format = readDirectoryFormat(disk, folder)
+    const fresh = format === undefined ? EMPTY : undefined
     if (fresh !== undefined) prepareFolders(sys, folder)
     // An opening that failed may have left the names of format and folders unsynced.
     else disk.syncFolder(folder)
     const state = fresh ?? new Recovery(disk, files, folder).run()
+    if (format !== undefined && format < DIRECTORY_FORMAT) {
+      writeDirectoryFormat(disk, folder)
+      sys.lines.write(
+        'info',
+        `the log ${folder} was of format ${format} and is now of format ${DIRECTORY_FORMAT}`,
+      )
+    }
     // Numbered anew from here: a torn tail can never be taken for an entry. Not clean from now on.
     const first = state.nextNumber
     const position = restartJournal(disk, folder, first, checkpointBlock(first, state))
@@ -77,7 +85,7 @@ function prepareFolders(sys: Sys, folder: string): void {
   if (disk.list(topicsFolder(folder)).length > 0) {
     throw new MillraceError(
       'MILLRACE_CORRUPT',
-      `${folder}/format.json:0 is missing, but ${topicsFolder(folder)} has content; restore the file {"format":"millrace-log","version":1}`,
+      `${folder}/format.json:0 is missing, but ${topicsFolder(folder)} has content; restore the file {"format":"millrace-log","version":${DIRECTORY_FORMAT}}`,
     )
   }
   disk.makeFolder(journalFolder(folder))

@@ -6,8 +6,19 @@ import { type GroupPart, readGroup } from './group-entry.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
-import { partitionFolder, segmentPath, topicOfFolder, topicsFolder } from './log-paths.ts'
+import { partitionFolder, topicsFolder } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
+import {
+  damaged,
+  folderOf,
+  type MutablePartition,
+  type MutableSegment,
+  type MutableTopic,
+  neverCreated,
+  newSegment,
+  recordOf,
+  shortened,
+} from './recovery-state.ts'
 import {
   newPartitionRecords,
   type PartitionRecord,
@@ -21,6 +32,7 @@ import {
   type TopicDeleted,
   type TopicRecord,
 } from './shape-entries.ts'
+import { removeStrayFiles } from './stray-files.ts'
 
 export interface Recovered {
   readonly topics: readonly TopicRecord[]
@@ -28,33 +40,6 @@ export interface Recovered {
   readonly clean: boolean
   readonly entriesReplayed: number
   readonly tailsCut: readonly TailCut[]
-}
-
-interface MutableSegment {
-  readonly base: Offset
-  readonly path: string
-  sizeBytes: number
-  next: Offset
-  /** What the checkpoint says was synced. */
-  readonly coveredBytes: number
-  /** Written to or checked by the replay: to be synced. */
-  touched: boolean
-  /** The replay made the file. */
-  made: boolean
-  /** It was removed already, because the start moved beyond it later. */
-  gone: boolean
-}
-
-interface MutablePartition {
-  readonly folder: string
-  readonly record: PartitionRecord
-  start: Offset
-  readonly segments: MutableSegment[]
-}
-
-interface MutableTopic {
-  created: TopicCreated
-  readonly partitions: MutablePartition[]
 }
 
 /**
@@ -103,9 +88,11 @@ export class Recovery {
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) this.#settle(partition)
     }
-    this.#removeStrays(clean)
+    const topics = [...this.#topics.values()]
+    const strays = { clean, deleted: this.#deleted }
+    this.#tailsCut.push(...removeStrayFiles(this.#disk, this.#files, this.#log, topics, strays))
     return {
-      topics: [...this.#topics.values()].map((topic) => recordOf(topic, !clean)),
+      topics: topics.map((topic) => recordOf(topic, !clean)),
       nextNumber: this.#next,
       clean,
       entriesReplayed: this.#replayed,
@@ -308,42 +295,6 @@ export class Recovery {
     this.#disk.syncFolder(topicsFolder(this.#log))
   }
 
-  /**
-   * Files that no entry knows: their creation was on the platter, the entry that names them was not. A log that was
-   * closed has only folders of topics whose removal was not finished.
-   */
-  #removeStrays(clean: boolean): void {
-    const known = new Map<string, MutablePartition>()
-    for (const topic of this.#topics.values()) {
-      for (const partition of topic.partitions) known.set(partition.folder, partition)
-    }
-    for (const name of this.#disk.list(topicsFolder(this.#log))) {
-      const folder = `${topicsFolder(this.#log)}/${name}`
-      if (clean && known.has(folder)) continue
-      const bases = new Set((known.get(folder)?.segments ?? []).map((segment) => segment.path))
-      for (const file of this.#disk.list(folder)) {
-        const path = `${folder}/${file}`
-        const dot = path.lastIndexOf('.')
-        if (bases.has(path.slice(0, dot))) continue
-        if (!clean && !this.#deleted.has(topicOfFolder(name))) this.#reportStray(path)
-        this.#files.forget(path)
-        this.#disk.remove(path)
-      }
-      if (!known.has(folder)) this.#disk.remove(folder)
-    }
-  }
-
-  #reportStray(path: string): void {
-    const sizeBytes = this.#disk.size(path) ?? 0
-    if (!path.endsWith('.log') || sizeBytes === 0) return
-    this.#tailsCut.push({
-      file: path,
-      from: 0,
-      to: sizeBytes,
-      why: 'no durable journal entry knows this segment',
-    })
-  }
-
   #removeSegment(path: string): void {
     for (const suffix of ['.log', '.index', '.timeindex']) {
       this.#files.forget(path + suffix)
@@ -364,62 +315,7 @@ export class Recovery {
   }
 }
 
-function neverCreated(what: string, { file, position }: JournalEntry): MillraceError {
-  return new MillraceError(
-    'MILLRACE_CORRUPT',
-    `the journal entry at ${file}:${position} names ${what}, which was never created`,
-  )
-}
-
 interface PartPlace {
   readonly segment: MutableSegment
   readonly before: { readonly sizeBytes: number; readonly next: Offset }
-}
-
-function recordOf({ created, partitions }: MutableTopic, unclean: boolean): TopicRecord {
-  // What the operating system had acknowledged may be gone without a trace: readers are told by a new epoch.
-  const raised = unclean && created.settings.durability === 'os'
-  return {
-    ...created,
-    partitions: partitions.map(({ record, start, segments }) => {
-      const last = segments.at(-1) as MutableSegment
-      const epochs = [...record.epochs]
-      const current = epochs.at(-1) as readonly [number, Offset]
-      if (raised) {
-        // An epoch without records is replaced, so that restarts alone do not make the list longer.
-        if (current[1] === last.next) epochs.pop()
-        epochs.push([current[0] + 1, last.next])
-      }
-      return {
-        ...record,
-        start,
-        epochs,
-        segments: segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
-      }
-    }),
-  }
-}
-
-function newSegment(folder: string, base: Offset, sizeBytes: number, next: Offset): MutableSegment {
-  const path = segmentPath(folder, base)
-  return { base, path, sizeBytes, next, coveredBytes: sizeBytes, touched: false, made: false, gone: false }
-}
-
-function folderOf(segment: MutableSegment): string {
-  return segment.path.slice(0, segment.path.lastIndexOf('/'))
-}
-
-function shortened(segment: MutableSegment, sizeBytes: number): MillraceError {
-  return damaged(
-    segment,
-    sizeBytes,
-    `the file ends, but ${Math.max(segment.coveredBytes, segment.sizeBytes)} bytes of it were durable`,
-  )
-}
-
-function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
-  return new MillraceError(
-    'MILLRACE_CORRUPT',
-    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy`,
-  )
 }

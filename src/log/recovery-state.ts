@@ -1,0 +1,88 @@
+import type { Offset } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
+import type { JournalEntry } from './journal-entry.ts'
+import { segmentPath } from './log-paths.ts'
+import type { PartitionRecord, TopicCreated, TopicRecord } from './shape-entries.ts'
+
+/* What a recovery brings from the checkpoint to the end of the journal, entry by entry. */
+
+export interface MutableSegment {
+  readonly base: Offset
+  readonly path: string
+  sizeBytes: number
+  next: Offset
+  /** What the checkpoint says was synced. */
+  readonly coveredBytes: number
+  /** Written to or checked by the replay: to be synced. */
+  touched: boolean
+  /** The replay made the file. */
+  made: boolean
+  /** It was removed already, because the start moved beyond it later. */
+  gone: boolean
+}
+
+export interface MutablePartition {
+  readonly folder: string
+  readonly record: PartitionRecord
+  start: Offset
+  readonly segments: MutableSegment[]
+}
+
+export interface MutableTopic {
+  created: TopicCreated
+  readonly partitions: MutablePartition[]
+}
+
+export function recordOf({ created, partitions }: MutableTopic, unclean: boolean): TopicRecord {
+  // What the operating system had acknowledged may be gone without a trace: readers are told by a new epoch.
+  const raised = unclean && created.settings.durability === 'os'
+  return {
+    ...created,
+    partitions: partitions.map(({ record, start, segments }) => {
+      const last = segments.at(-1) as MutableSegment
+      const epochs = [...record.epochs]
+      const current = epochs.at(-1) as readonly [number, Offset]
+      if (raised) {
+        // An epoch without records is replaced, so that restarts alone do not make the list longer.
+        if (current[1] === last.next) epochs.pop()
+        epochs.push([current[0] + 1, last.next])
+      }
+      return {
+        ...record,
+        start,
+        epochs,
+        segments: segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+      }
+    }),
+  }
+}
+
+export function newSegment(folder: string, base: Offset, sizeBytes: number, next: Offset): MutableSegment {
+  const path = segmentPath(folder, base)
+  return { base, path, sizeBytes, next, coveredBytes: sizeBytes, touched: false, made: false, gone: false }
+}
+
+export function folderOf(segment: MutableSegment): string {
+  return segment.path.slice(0, segment.path.lastIndexOf('/'))
+}
+
+export function shortened(segment: MutableSegment, sizeBytes: number): MillraceError {
+  return damaged(
+    segment,
+    sizeBytes,
+    `the file ends, but ${Math.max(segment.coveredBytes, segment.sizeBytes)} bytes of it were durable`,
+  )
+}
+
+export function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CORRUPT',
+    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy`,
+  )
+}
+export function neverCreated(what: string, { file, position }: JournalEntry): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CORRUPT',
+    `the journal entry at ${file}:${position} names ${what}, which was never created`,
+  )
+}
