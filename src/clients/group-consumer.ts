@@ -1,0 +1,293 @@
+/**
+ * A consumer of a group: a membership, a feed for each partition that it owns, and their positions.
+ *
+ * It is pulled: `take` hands out one record, in turns over the partitions, in the order of offsets inside each;
+ * `finish` says that its work is done, in any order. What is committed for a partition is its lowest unfinished
+ * offset, so after a crash a record is given again rather than lost.
+ *
+ * Life of a partition: assigned -> its position is fetched (an error there is tried again or ends the consumer, it is
+ * never "no position") -> open -> revoked (intake stops, work ends within the budget, the position is committed) or lost
+ * (nothing is committed) -> gone.
+ */
+import type { DurationMs, Offset } from '../base/brands.ts'
+import { isMillraceError, messageOf } from '../base/errors.ts'
+import type { Answer, TopicDescription } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
+import type { GroupPositions, NewPosition } from '../broker/groups.ts'
+import type { Sys, Timer } from '../sys/sys.ts'
+import type { TopicPartition } from './consumer-protocol.ts'
+import { Membership, type MembershipOptions } from './membership.ts'
+import { type HandedRecord, PartitionFeed } from './partition-feed.ts'
+import { type StartPolicy, startOffset } from './start-offset.ts'
+import { nameOf } from './sticky-assignor.ts'
+
+const RETRY_MS = 100
+
+export interface GroupConsumerOptions extends MembershipOptions, StartPolicy {
+  /** How long the work of a revoked partition may go on before it is given up uncommitted. */
+  readonly drainMs: DurationMs
+  /** Positions are committed this often; undefined: only when asked, on revoke and on close. */
+  readonly commitIntervalMs: DurationMs | undefined
+  /** Commit what is finished when a partition is revoked and at the end. False: only what `commit` was asked for. */
+  readonly commitFinished: boolean
+  readonly fetchBytesMax: number
+}
+
+export interface GroupConsumerEvents {
+  /** There may be records, after there were none. */
+  wake(): void
+  assigned(partitions: readonly TopicPartition[]): void
+  revoked(partitions: readonly TopicPartition[], why: 'moved' | 'lost'): void
+  /** The consumer is over: its partitions are gone. */
+  failed(error: Error): void
+}
+
+export class GroupConsumer {
+  readonly #sys: Pick<Sys, 'timers' | 'lines'>
+  readonly #broker: FullBroker
+  readonly #options: GroupConsumerOptions
+  readonly #events: GroupConsumerEvents
+  readonly #membership: Membership
+  /** By name; the order is that of the turns. */
+  readonly #feeds = new Map<string, PartitionFeed>()
+  #turns: PartitionFeed[] = []
+  #turn = 0
+  /** Partitions that were given at least once: `from` counts for the first time only. */
+  readonly #begun = new Set<string>()
+  readonly #draining = new Set<() => void>()
+  #commitTimer: Timer | undefined
+  #over = false
+
+  constructor(
+    sys: Pick<Sys, 'timers' | 'lines'>,
+    broker: FullBroker,
+    options: GroupConsumerOptions,
+    events: GroupConsumerEvents,
+  ) {
+    this.#sys = sys
+    this.#broker = broker
+    this.#options = options
+    this.#events = events
+    this.#membership = new Membership(options, {
+      groups: broker.groups,
+      timers: sys.timers,
+      partitionCounts: () => new Map(broker.topics().map(({ name, partitions }) => [name, partitions])),
+      assigned: (partitions) => this.#assigned(partitions),
+      revoke: (partitions, done) => this.#revoke(partitions, done),
+      lost: (partitions) => this.#gone(partitions, 'lost'),
+      failed: (error) => this.#fail(error),
+    })
+  }
+
+  get owned(): readonly TopicPartition[] {
+    return this.#membership.owned
+  }
+
+  get membership(): Membership {
+    return this.#membership
+  }
+
+  feeds(): Iterable<PartitionFeed> {
+    return this.#feeds.values()
+  }
+
+  start(): void {
+    this.#membership.join()
+    this.#commitLater()
+  }
+
+  /** The next record of any partition; undefined when there is none now: `wake` follows. Throws MILLRACE_CORRUPT. */
+  take(): HandedRecord | undefined {
+    for (let tried = 0; tried < this.#turns.length; tried += 1) {
+      const feed = this.#turns[this.#turn % this.#turns.length] as PartitionFeed
+      const handed = feed.take(this.#options.fetchBytesMax)
+      if (handed !== undefined) return handed
+      this.#turn += 1
+    }
+    return undefined
+  }
+
+  /** The work on the record is done. Idempotent. */
+  finish({ feed, ticket }: HandedRecord): void {
+    feed.finish(ticket)
+    if (feed.stopped && feed.unfinished === 0) for (const check of [...this.#draining]) check()
+  }
+
+  /** Commits the lowest unfinished offset of every partition. Durable when it answers. */
+  commit(answer: Answer<void>): void {
+    this.commitPositions(positionsOf(this.#feeds.values()), answer)
+  }
+
+  /** Commits these positions of partitions that the member owns, in its name. */
+  commitPositions(positions: readonly NewPosition[], answer: Answer<void>): void {
+    if (positions.length === 0) {
+      answer(undefined, undefined)
+      return
+    }
+    this.#broker.groups.commit({ ...this.#membership.identity, positions }, (error) => {
+      if (error === undefined) this.#committed(positions)
+      else this.#membership.refused(error)
+      answer(error, undefined)
+    })
+  }
+
+  /** Finishes the work under way within the budget, commits, leaves the group. */
+  close(answer: Answer<void>): void {
+    this.#over = true
+    this.#commitTimer?.cancel()
+    this.#membership.close(() => answer(undefined, undefined))
+  }
+
+  #assigned(partitions: readonly TopicPartition[]): void {
+    this.#events.assigned(partitions)
+    this.#fetchPositions(partitions)
+  }
+
+  #fetchPositions(partitions: readonly TopicPartition[]): void {
+    const wanted = partitions.filter((partition) => this.#owns(partition))
+    if (wanted.length === 0 || this.#over) return
+    this.#broker.groups.positions(this.#options.group, (error, found) => {
+      if (found !== undefined) this.#open(wanted, found)
+      else if (isMillraceError(error) && error.retriable) this.#fetchLater(wanted)
+      else this.#fail(error as Error)
+    })
+  }
+
+  #fetchLater(partitions: readonly TopicPartition[]): void {
+    this.#sys.timers.after(RETRY_MS, () => this.#fetchPositions(partitions))
+  }
+
+  #open(partitions: readonly TopicPartition[], { positions, pending }: GroupPositions): void {
+    const later: TopicPartition[] = []
+    for (const wanted of partitions) {
+      const topic = this.#broker.topic(wanted.topic)
+      if (topic === undefined || !this.#owns(wanted)) continue
+      const isHere = (place: { readonly topic: string; readonly partition: number }): boolean =>
+        place.topic === topic.id && place.partition === wanted.partition
+      // A transaction that has not ended may still move the position: reading on now could process records twice.
+      if (pending.some(isHere)) later.push(wanted)
+      else this.#begin(topic, wanted, positions.find(isHere)?.offset)
+    }
+    if (later.length > 0) this.#fetchLater(later)
+  }
+
+  #begin(topic: TopicDescription, wanted: TopicPartition, committed: Offset | undefined): void {
+    const name = nameOf(wanted)
+    const policy: StartPolicy = this.#begun.has(name)
+      ? { ...this.#options, from: 'committed' }
+      : this.#options
+    startOffset(this.#broker, policy, topic, wanted.partition, committed, (error, from) => {
+      if (from === undefined) {
+        this.#fail(error as Error)
+      } else if (this.#owns(wanted) && !this.#feeds.has(name) && !this.#over) {
+        this.#begun.add(name)
+        const feed = new PartitionFeed(this.#broker, topic, wanted.partition, from, () => this.#events.wake())
+        // What is not committed yet is committed at the first occasion, also when nothing is read.
+        feed.committed = committed
+        this.#feeds.set(name, feed)
+        this.#turns = [...this.#feeds.values()]
+        this.#events.wake()
+      }
+    })
+  }
+
+  #owns({ topic, partition }: TopicPartition): boolean {
+    return this.#membership.owned.some((each) => each.topic === topic && each.partition === partition)
+  }
+
+  #revoke(partitions: readonly TopicPartition[], done: () => void): void {
+    const feeds = partitions.flatMap((partition) => this.#feeds.get(nameOf(partition)) ?? [])
+    for (const feed of feeds) feed.stop()
+    this.#whenDrained(feeds, () => {
+      const finish = (): void => {
+        this.#gone(partitions, 'moved')
+        done()
+      }
+      if (!this.#options.commitFinished) finish()
+      else {
+        this.commitPositions(positionsOf(feeds), (error) => {
+          if (error !== undefined)
+            this.#sys.lines.write('warn', `revoked partitions were not committed: ${messageOf(error)}`)
+          finish()
+        })
+      }
+    })
+  }
+
+  #whenDrained(feeds: readonly PartitionFeed[], done: () => void): void {
+    const isDrained = (): boolean => feeds.every((feed) => feed.unfinished === 0)
+    if (isDrained()) {
+      done()
+      return
+    }
+    const end = (): void => {
+      timer.cancel()
+      this.#draining.delete(check)
+      done()
+    }
+    const check = (): void => {
+      if (isDrained()) end()
+    }
+    const timer = this.#sys.timers.after(this.#options.drainMs, () => {
+      const left = feeds.filter(({ unfinished }) => unfinished > 0).map(({ name }) => name)
+      const problem = `work on ${left.join(', ')} did not end within ${this.#options.drainMs} ms of the revocation`
+      this.#sys.lines.write('warn', `${problem}: its records are given to the next owner again`)
+      end()
+    })
+    this.#draining.add(check)
+  }
+
+  #gone(partitions: readonly TopicPartition[], why: 'moved' | 'lost'): void {
+    for (const partition of partitions) {
+      this.#feeds.get(nameOf(partition))?.stop()
+      this.#feeds.delete(nameOf(partition))
+    }
+    this.#turns = [...this.#feeds.values()]
+    this.#events.revoked(partitions, why)
+    for (const check of [...this.#draining]) check()
+  }
+
+  #committed(positions: readonly NewPosition[]): void {
+    for (const feed of this.#feeds.values()) {
+      const position = positions.find(
+        ({ topic, partition }) => topic === feed.topic.id && partition === feed.partition,
+      )
+      if (position !== undefined) feed.committed = position.offset
+    }
+  }
+
+  #commitLater(): void {
+    const { commitIntervalMs } = this.#options
+    if (commitIntervalMs === undefined || this.#over) return
+    this.#commitTimer = this.#sys.timers.after(commitIntervalMs, () => {
+      this.commit((error) => {
+        // Refusals make the member join again; what was finished since is committed then.
+        if (error !== undefined && !isRejoin(error)) this.#fail(error)
+        else this.#commitLater()
+      })
+    })
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#over = true
+    this.#commitTimer?.cancel()
+    for (const feed of this.#feeds.values()) feed.stop()
+    this.#turns = []
+    this.#membership.close(() => undefined)
+    this.#events.failed(error)
+  }
+}
+
+function positionsOf(feeds: Iterable<PartitionFeed>): NewPosition[] {
+  const positions: NewPosition[] = []
+  for (const { topic, partition, position, committed } of feeds) {
+    if (position === committed) continue
+    positions.push({ topic: topic.id, partition, offset: position, leaderEpoch: -1, metadata: '' })
+  }
+  return positions
+}
+
+function isRejoin(error: Error): boolean {
+  return isMillraceError(error) && (error.remedy === 'rejoin' || error.retriable)
+}
