@@ -19,6 +19,8 @@ import { NO_HEADERS, type RecordHeader, type StoredRecord } from './record.ts'
 import type { TextSource } from './serde.ts'
 
 const COMPRESSION_BITS = 0x07
+/** Of the text made at once. More than 128 KiB would be a large object, whose fresh pages cost six times the copy. */
+const WINDOW_BYTES = 32 * 1024
 const NOTHING = new Uint8Array(0)
 
 /**
@@ -28,9 +30,9 @@ const NOTHING = new Uint8Array(0)
  * they hold until the next `next` or `open`. The batch was verified before (`verifyBatch`), but a writer can seal
  * nonsense with a right checksum: every length is checked against the bytes, and nonsense is MILLRACE_CORRUPT.
  *
- * Text: on first use the batch becomes one latin1 string, and the text of an ASCII range is a substring of it: one
- * native call a batch instead of one a record. Whether the ranges are ASCII is decided for the batch as a whole by
- * counting: bytes above 127 in it, less those in lengths and deltas; if some are left, range by range.
+ * Text: a window of the bytes from the record under the cursor on is one latin1 string, and the text of an ASCII range
+ * is a substring of it: one native call for many records. Whether its ranges are ASCII is decided for the window as a
+ * whole by counting: bytes above 127 in it, less those in lengths and deltas; if some are left, range by range.
  */
 export class BatchReader implements TextSource {
   /** What the positions below refer to. Not the bytes given to `open` when the batch is compressed. */
@@ -43,6 +45,8 @@ export class BatchReader implements TextSource {
   /** -1 when the value is null (a tombstone); then `valueEnd` is -1 too. */
   valueStart = -1
   valueEnd = -1
+  /** Which byte is the first character of what `latin1` returned last. */
+  latin1From = 0
 
   #cursor = new VarintReader(NOTHING)
   #recordsStart = 0
@@ -54,10 +58,13 @@ export class BatchReader implements TextSource {
   /** The batch's timestamp when the log set it: it then counts for every record. */
   #appendTimestamp: Timestamp | undefined = undefined
   #headersStart = 0
+  #recordStart = 0
   #recordEnd = 0
   #control = false
-  #text: string | undefined = undefined
-  #ascii = false
+  #window = ''
+  #windowEnd = 0
+  /** Of all keys and values in the window; undefined: nobody asked. */
+  #ascii: boolean | undefined = undefined
 
   /** True for a marker of the log's own (the end of a transaction): its records are not for users. */
   get control(): boolean {
@@ -98,7 +105,7 @@ export class BatchReader implements TextSource {
     this.#baseTimestamp = batchBaseTimestamp(bytes, at)
     this.#appendTimestamp = (attributes & TIMESTAMP_TYPE_BIT) === 0 ? undefined : batchMaxTimestamp(bytes, at)
     this.#control = (attributes & CONTROL_BIT) !== 0
-    this.#text = undefined
+    this.#windowEnd = 0
   }
 
   /** Goes to the next record; false behind the last one. */
@@ -110,7 +117,7 @@ export class BatchReader implements TextSource {
     }
     this.#recordsLeft -= 1
     const cursor = this.#cursor
-    cursor.position = this.#recordEnd
+    cursor.position = this.#recordStart = this.#recordEnd
     const length = cursor.varint()
     const end = cursor.position + length
     if (length < 0 || end > this.#recordsEnd) throw this.#damaged(`a length of ${length} bytes`)
@@ -182,39 +189,56 @@ export class BatchReader implements TextSource {
    * (JSON.parse copies what it returns), or make a copy of what you keep.
    */
   text(start: number, end: number): string {
-    const text = this.#text ?? this.#makeText()
+    if (start < this.#recordStart || end > this.#recordEnd) return utf8(this.bytes, start, end)
+    const window = this.latin1(end)
+    this.#ascii ??= this.#isWindowAscii()
     if (this.#ascii || isAscii(this.bytes, start, end)) {
-      return text.substring(start - this.#recordsStart, end - this.#recordsStart)
+      return window.substring(start - this.latin1From, end - this.latin1From)
     }
     return utf8(this.bytes, start, end)
   }
 
-  #makeText(): string {
-    const text = latin1(this.bytes, this.#recordsStart, this.#recordsEnd)
-    // Node counts a one-byte string's UTF-8 length with vector instructions: each byte above 127 adds one.
-    const high = Buffer.byteLength(text, 'utf8') - text.length
-    this.#ascii = high === 0 || high === this.#highBytesOfFraming()
-    this.#text = text
-    return text
+  /**
+   * The bytes from `latin1From` to `end` or behind it, each as one character. `end` lies in the record under the
+   * cursor, and the text begins with that record or before it. Substrings share its memory.
+   */
+  latin1(end: number): string {
+    if (end > this.#windowEnd) {
+      this.latin1From = this.#recordStart
+      this.#windowEnd = Math.max(this.#recordEnd, Math.min(this.#recordsEnd, this.latin1From + WINDOW_BYTES))
+      this.#window = latin1(this.bytes, this.latin1From, this.#windowEnd)
+      this.#ascii = undefined
+    }
+    return this.#window
   }
 
-  /** Bytes above 127 in lengths and deltas. Headers are not walked: where they have such bytes, ranges are checked. */
+  #isWindowAscii(): boolean {
+    // Node counts a one-byte string's UTF-8 length with vector instructions: each byte above 127 adds one.
+    const high = Buffer.byteLength(this.#window, 'utf8') - this.#window.length
+    return high === 0 || high === this.#highBytesOfFraming()
+  }
+
+  /**
+   * Bytes above 127 in the window's lengths and deltas, -1 where they lead nowhere. Headers are not walked: where they
+   * have such bytes, ranges are checked.
+   */
   #highBytesOfFraming(): number {
-    const cursor = new VarintReader(this.bytes, this.#recordsStart, this.#recordsEnd)
     const bytes = this.bytes
+    const windowEnd = this.#windowEnd
+    const cursor = new VarintReader(bytes, this.latin1From, this.#recordsEnd)
     let high = 0
-    for (let left = this.#recordCount; left > 0; left -= 1) {
+    while (cursor.position < windowEnd) {
       const start = cursor.position
       const end = cursor.varint() + cursor.position
       cursor.position += 1
       cursor.varlong()
       cursor.varint()
       const keyBytes = cursor.varint()
-      high += highBytes(bytes, start, cursor.position)
+      high += highBytes(bytes, start, Math.min(cursor.position, windowEnd))
       if (keyBytes > 0) cursor.position += keyBytes
       const valueAt = cursor.position
       const valueBytes = cursor.varint()
-      high += highBytes(bytes, valueAt, cursor.position)
+      high += highBytes(bytes, valueAt, Math.min(cursor.position, windowEnd))
       if (valueBytes > 0) cursor.position += valueBytes
       if (cursor.position > end || end > this.#recordsEnd) return -1
       cursor.position = end

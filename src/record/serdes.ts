@@ -1,6 +1,10 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
-import { MillraceError, messageOf } from '../base/errors.ts'
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
+import { BatchReader } from './batch-reader.ts'
+import { JsonPredictor } from './json-predictor.ts'
+import { writeJson } from './json-writer.ts'
 import type { Serde, TextSource } from './serde.ts'
+import type { ValueWriter, WriteTarget } from './write-target.ts'
 
 /** Below this length V8 copies a substring; from it on the substring keeps the text it was cut from alive. */
 const COPIED_SUBSTRING_MAX = 12
@@ -56,7 +60,15 @@ export function json<Schema extends StandardSchemaV1>(
   schema: Schema,
 ): Serde<StandardSchemaV1.InferOutput<Schema>, StandardSchemaV1.InferInput<Schema>>
 export function json(schema?: StandardSchemaV1): Serde<unknown> {
-  if (schema === undefined) return JSON_UNCHECKED
+  const predictor = new JsonPredictor()
+  if (schema === undefined) {
+    return Object.freeze({
+      format: 'json',
+      encode: (value: unknown) => Buffer.from(stringify(value), 'utf8'),
+      encodeText: stringify,
+      decode: (source: TextSource, start: number, end: number) => parse(predictor, source, start, end),
+    })
+  }
   const { validate, vendor } = schema['~standard']
   const encodeText = (value: unknown): string => {
     validated(validate(value), vendor)
@@ -66,31 +78,44 @@ export function json(schema?: StandardSchemaV1): Serde<unknown> {
     format: 'json',
     encode: (value: unknown) => Buffer.from(encodeText(value), 'utf8'),
     encodeText,
+    checkJson: (value: unknown) => {
+      validated(validate(value), vendor)
+    },
     decode: (source: TextSource, start: number, end: number) =>
-      validated(validate(parse(source, start, end)), vendor),
+      validated(validate(parse(predictor, source, start, end)), vendor),
   })
 }
 
-const JSON_UNCHECKED: Serde<unknown> = Object.freeze({
-  format: 'json',
-  encode: (value: unknown) => Buffer.from(stringify(value), 'utf8'),
-  encodeText: stringify,
-  decode: parse,
-})
-
-function stringify(value: unknown): string {
+/** The text of a JSON value that `checkJson` let pass. */
+export function stringify(value: unknown): string {
   let result: string | undefined
   try {
     result = JSON.stringify(value)
   } catch (error) {
     throw invalid(`the value cannot be written as JSON: ${messageOf(error)}`, error)
   }
-  if (result === undefined) throw invalid(`${kindOf(value)} cannot be written as JSON; a tombstone is null`)
-  return result
+  return result ?? noJson(value)
 }
 
-function parse(source: TextSource, start: number, end: number): unknown {
+/** The same, into a buffer. */
+export const jsonWriter: ValueWriter<unknown> = Object.freeze({
+  write: (target: WriteTarget, at: number, end: number, value: unknown) => {
+    try {
+      return writeJson(target, at, end, value) ?? noJson(value)
+    } catch (error) {
+      if (isMillraceError(error)) throw error
+      throw invalid(`the value cannot be written as JSON: ${messageOf(error)}`, error)
+    }
+  },
+})
+
+function noJson(value: unknown): never {
+  throw invalid(`${kindOf(value)} cannot be written as JSON; a tombstone is null`)
+}
+
+function parse(predictor: JsonPredictor, source: TextSource, start: number, end: number): unknown {
   try {
+    if (source instanceof BatchReader) return predictor.parse(source, start, end)
     return JSON.parse(source.text(start, end))
   } catch (error) {
     throw invalidJson(source, start, end, error)

@@ -37,7 +37,8 @@ describe('topic', () => {
     expect(valueSerde.format).toBe('json')
     expect(Buffer.from(valueSerde.encode({ n: 1 })).toString()).toBe('{"n":1}')
     expect(() => valueSerde.encode({ n: '1' })).toThrow(/n: /)
-    expect(topicSpecOf(topic('a', { value: json() })).valueSerde).toBe(json())
+    const serde = json()
+    expect(topicSpecOf(topic('a', { value: serde })).valueSerde).toBe(serde)
   })
 
   test('a schema of keys is the canonical form of keys, checked', () => {
