@@ -72,6 +72,8 @@ export interface EngineStatus {
   readonly records: number
   readonly late: number
   readonly dropped: number
+  /** Records that failed and went to a dead letter topic. */
+  readonly deadLetters: number
   readonly commits: number
 }
 

@@ -45,8 +45,10 @@ import type { Input } from './input.ts'
 import { InputGroup } from './input-group.ts'
 import { groupLanes } from './lane-groups.ts'
 import { type LoggedState, storeState, ViewState } from './logged-state.ts'
+import { MarkLog } from './mark-log.ts'
 import {
   type EngineEntry,
+  MARKS_KEY,
   parseOperatorTime,
   restoreLanes,
   sinkKey,
@@ -101,6 +103,7 @@ class Engine implements EngineHandle {
   #snapshots: Snapshots | undefined
   #inputs: Input[] = []
   #groups: InputGroup[] = []
+  #marks: MarkLog | undefined
   #ends: Ends | undefined
   #committer: Committer | undefined
   #commitAt = 0
@@ -163,12 +166,10 @@ class Engine implements EngineHandle {
   dueAt(): number | undefined {
     if (this.state !== 'running') return undefined
     let due = this.#dirty && this.#committer?.busy === false ? this.#commitAt : undefined
-    for (const input of this.#inputs) {
-      for (const { idle, ended, idleAfterMs } of input.lanes) {
-        if (idle || ended || idleAfterMs === false) continue
-        const idleAt = input.lastRecordAt + idleAfterMs
-        if (due === undefined || idleAt < due) due = idleAt
-      }
+    for (const group of this.#groups) {
+      if (group.replaying) continue
+      const idleAt = group.idleAt()
+      if (idleAt !== undefined && (due === undefined || idleAt < due)) due = idleAt
     }
     return due
   }
@@ -231,6 +232,7 @@ class Engine implements EngineHandle {
       records: this.#counters.records,
       late: this.#counters.late,
       dropped: this.#counters.dropped,
+      deadLetters: this.#counters.deadLetters,
       commits: this.#commits,
     }
   }
@@ -271,15 +273,29 @@ class Engine implements EngineHandle {
   #restore(): boolean {
     const next = this.#restores.find(({ done }) => !done)
     if (next !== undefined) return next.step()
+    const marks = this.#openMarks()
+    if (!marks.done) return marks.step()
+    marks.close()
     for (const recovery of this.#restores) recovery.close()
-    this.#open()
+    this.#open(marks)
     this.#restores = []
     this.state = 'running'
     return true
   }
 
+  /** Marks that are not behind the inputs: none, unless the positions of the inputs were lost. */
+  #openMarks(): MarkLog {
+    if (this.#marks !== undefined) return this.#marks
+    const { broker, plan, wake } = this.#options
+    const name = marksTopic(plan.name)
+    const from = this.#entries.get(0, MARKS_KEY)?.offset ?? 0
+    const topic = broker.topic(name) as TopicDescription
+    this.#marks = new MarkLog(broker, topic, this.#writers.writer(name, 0), from, wake)
+    return this.#marks
+  }
+
   /** All state is back: gives operators their time and opens the inputs where the last commit left them. */
-  #open(): void {
+  #open(marks: MarkLog): void {
     const { broker, plan, sys, wake, baseFolder } = this.#options
     const committed = broker.positions(plan.name)
     const at = (topic: TopicId, partition: PartitionId): CommittedPosition | undefined =>
@@ -302,7 +318,12 @@ class Engine implements EngineHandle {
         this.#input(lanes.lanes, lanes.rank, lanes.checksKeys, bytesMax, at, connector),
       )
       this.#inputs.push(...inputs)
-      this.#groups.push(new InputGroup(inputs))
+      const resumed = inputs.some((input) =>
+        input.metadata === undefined
+          ? at(input.topic, input.partition) !== undefined
+          : entry(sourceKey(input.name, input.partition)) !== undefined,
+      )
+      this.#groups.push(new InputGroup(inputs, resumed, marks.stored))
     }
     for (const input of this.#inputs) {
       const outside = input.metadata !== undefined
@@ -388,8 +409,8 @@ class Engine implements EngineHandle {
       // A pipeline whose functions are slow must still let signals, requests and commits have their turn.
       if ((count & CLOCK_MASK) === CLOCK_MASK && clock.monotonic() > until) break
       const input = group.choose()
-      if (input === undefined) break
-      input.take()
+      if (input !== undefined) input.take()
+      else if (!group.passIdle()) break
       count += 1
       if (this.#firing.length > 0 && !this.#fire()) break
     }
@@ -424,14 +445,11 @@ class Engine implements EngineHandle {
   /** Nothing was read: time may pass by idleness, or all may be done. */
   #quiet(committer: Committer): boolean {
     const now = this.#options.sys.clock.monotonic()
-    for (const input of this.#inputs) {
-      if (input.lanes.every(({ idle, ended, idleAfterMs }) => idle || ended || idleAfterMs === false))
-        continue
-      if (input.ready || input.fill() !== 'empty') continue
-      for (const lane of input.lanes) {
-        if (lane.idle || lane.ended || lane.idleAfterMs === false) continue
-        if (now - input.lastRecordAt < lane.idleAfterMs) continue
-        lane.becomeIdle()
+    for (const group of this.#groups) {
+      // Marks say when an input became idle then.
+      if (group.replaying) {
+        if (group.endReplay()) return true
+      } else if (group.becomeIdle(now)) {
         this.#dirty = true
       }
     }
@@ -483,16 +501,19 @@ class Engine implements EngineHandle {
     return cut
   }
 
-  /** Where tasks went on without an empty input: for a rebuild that shall come to the same results (SEMANTICS 1.5). */
+  /** What the data alone do not tell, for a run that takes them again (SEMANTICS 1.5). */
   #writeMarks(): void {
+    const log = this.#marks as MarkLog
+    let next: number | undefined
     for (const group of this.#groups) {
-      if (!group.leftOutChanged) continue
-      group.leftOutChanged = false
-      const mark = {
-        inputs: group.inputs.map(({ name, partition, position }) => [name, partition, position]),
-        leftOut: [...group.leftOut].map(({ name, partition }) => [name, partition]),
-      }
-      this.#writers.writer(marksTopic(this.#options.plan.name), 0).appendText(0, null, JSON.stringify(mark))
+      const marks = group.marks.take()
+      if (marks !== undefined) log.write(marks)
+      const first = group.firstMark
+      if (first !== undefined && (next === undefined || first < next)) next = first
+    }
+    next ??= log.next
+    if ((this.#entries.get(0, MARKS_KEY)?.offset ?? 0) !== next) {
+      this.#entries.put(0, MARKS_KEY, { offset: next, text: '' })
     }
   }
 
@@ -526,6 +547,7 @@ class Engine implements EngineHandle {
     this.#lastStatus = statusOf(this.#inputs)
     this.#snapshots?.close()
     for (const recovery of this.#restores) recovery.close()
+    this.#marks?.close()
     for (const input of this.#inputs) input.close()
     for (const sink of this.#tasks.sinks) sink.writer?.close()
     this.#metrics.close()

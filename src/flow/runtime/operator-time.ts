@@ -17,9 +17,12 @@ export function sinkKey(id: string, partition: number): string {
   return `sink:${id}/${partition}`
 }
 
+/** The marks before this offset are behind all inputs (SEMANTICS 1.5). */
+export const MARKS_KEY = 'marks'
+
 /** A value of that store. */
 export interface EngineEntry {
-  /** Of a source: the number of its records that were processed. Else 0. */
+  /** Of a source: the number of its records that were processed; of marks: an offset of their topic. Else 0. */
   readonly offset: number
   readonly text: string
 }
@@ -61,7 +64,7 @@ export function restoreLanes(input: Input, text: string | undefined): void {
 }
 
 /** Steps that read one topic into the same step are told apart by their order. */
-function laneName(input: Input, index: number): string {
+export function laneName(input: Input, index: number): string {
   const { timeName } = input.lanes[index] as Input['lanes'][number]
   const before = input.lanes.slice(0, index).filter((lane) => lane.timeName === timeName).length
   return before === 0 ? timeName : `${timeName}#${before}`

@@ -39,6 +39,7 @@ export class HttpTestApp implements AppFacade {
       records: 7,
       late: 0,
       dropped: 0,
+      deadLetters: 0,
       commits: 3,
     })
     // The server asks for these three only.
