@@ -127,9 +127,9 @@ describe('input', () => {
     expect(letter?.['value']).toBe('not json')
     const headers = Object.fromEntries(letter?.['headers'] as [string, unknown][])
     expect(Object.keys(headers).sort()).toEqual(
-      ['attempts', 'error', 'offset', 'partition', 'stack', 'timestamp', 'topic'].sort(),
+      ['attempts', 'error', 'line', 'offset', 'partition', 'stack', 'timestamp', 'topic'].sort(),
     )
-    expect(headers).toMatchObject({ attempts: 1, partition: 0, offset: 1 })
+    expect(headers).toMatchObject({ attempts: 1, partition: 0, offset: 1, line: 2 })
     expect(String(headers['error'])).toMatch(/JSON/)
     expect(String(headers['stack'])).toContain('pipeline.ts')
     expect(String(headers['topic'])).toContain('clicks.jsonl')
@@ -361,7 +361,7 @@ export default withOptions({ limit: z.coerce.number().default(1) }, ({ limit }) 
     const { command, url } = await world.startApp('pipeline.ts')
     const { port } = new URL(url)
     const second = await world.millrace(['run', 'pipeline.ts', '--at', 'file:./other', '--port', port])
-    expectFailure(second, 2, port, /--port/)
+    expectFailure(second, 1, port, /--port/)
     command.signal('SIGINT')
     expect((await command.finished).code).toBe(0)
   })

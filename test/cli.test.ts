@@ -298,7 +298,7 @@ describe('with a running app', () => {
     const { code, stderr } = await running.command.finished
     expect(code, stderr).toBe(0)
     expect(stderr).toContain('draining; once more stops at once')
-    expect(stderr).toMatch(/pages: [\d,]+ records, 0 late, 0 dropped; all committed/)
+    expect(stderr).toMatch(/pages: [\d,]+ records, 0 late, 0 dropped, 0 dead letters; all committed/)
     // What was committed is there, and the next start goes on from it.
     const again = await world.startApp('pages.ts')
     expect(await world.rows(['view', 'get', 'pages', '/home'])).toEqual([{ key: '/home', count: 3 }])

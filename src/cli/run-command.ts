@@ -32,10 +32,9 @@ export async function run(file: string, options: RunCommandOptions, output: Outp
     progress.stop()
     await running.close()
   }
-  const { records, late, dropped } = running.status()
-  output.note(
-    `${app.name}: ${records.toLocaleString('en')} records, ${late} late, ${dropped} dropped; all committed\n`,
-  )
+  const { records, late, dropped, deadLetters } = running.status()
+  const counts = `${late} late, ${dropped} dropped, ${deadLetters} dead letters`
+  output.note(`${app.name}: ${records.toLocaleString('en')} records, ${counts}; all committed\n`)
 }
 
 /** Resolves at the first Ctrl-C (drain and commit); the second one stops at once. */

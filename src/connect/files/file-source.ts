@@ -132,7 +132,8 @@ class FileReader implements SourceReader {
       const after = batch.frames[index + 1]
       const linesBefore = after === undefined ? this.#frames.linesBefore : after.line - 1
       const position = new FilePosition(this.#offset, batch.base + frame.next, linesBefore, this.#head)
-      const base = { key: null, timestamp, where: `${this.#path}:${frame.line}`, position }
+      const { line } = frame
+      const base = { key: null, timestamp, where: `${this.#path}:${line}`, line, position }
       if ('value' in outcome) items.push({ value: outcome.value, ...base })
       else {
         const raw = new Uint8Array(batch.bytes.subarray(frame.start, frame.end))

@@ -43,6 +43,8 @@ export interface SourceItem {
   readonly timestamp: number
   /** Where it stood, for messages: 'access.log:17'. */
   readonly where: string
+  /** The line of a file that it begins at, from 1, for dead letters. */
+  readonly line?: number
   /** The position behind this item, kept by the engine until the item is committed. */
   readonly position: SourcePosition
   readonly failure?: { readonly error: Error; readonly raw: Uint8Array }

@@ -148,6 +148,10 @@ export class ConnectorInput implements Input, RecordOrigin {
     return (this.#items[this.#next] as SourceItem).where
   }
 
+  get line(): number | undefined {
+    return this.#items[this.#next]?.line
+  }
+
   status(): InputStatus {
     const watermark = Math.min(...this.lanes.map((lane) => lane.watermark))
     return {

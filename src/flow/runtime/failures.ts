@@ -43,6 +43,7 @@ export function treatFailure(
     header('topic', current.topic),
     header('partition', String(current.partition)),
     header('offset', String(current.offset)),
+    ...(current.origin?.line === undefined ? [] : [header('line', String(current.origin.line))]),
     header('timestamp', String(current.timestamp)),
     header('attempts', '1'),
   ]

@@ -11,6 +11,8 @@ export interface RecordOrigin {
   raw(): { readonly key: Uint8Array | null; readonly value: Uint8Array | null }
   /** Where it stands, for messages: 'clicks-0@17'. */
   where(): string
+  /** The line of the file that it began at, from 1; of a record of a topic there is none. */
+  readonly line?: number | undefined
 }
 
 /** The one record that a worker follows, reused for all of them. */

@@ -95,9 +95,10 @@ test('a request from a page of another origin is refused', async () => {
 
 test('a port that is taken is an error that says the way out', async () => {
   const port = Number(new URL(url).port)
-  await expect(startHttpServer(app, { port })).rejects.toThrow(
-    /another program listens there; stop it, or choose another port/,
-  )
+  const taken = startHttpServer(app, { port })
+  await expect(taken).rejects.toThrow(/another program listens there; stop it, or choose another port/)
+  // Not wrong usage: the same words work when nobody listens there.
+  await expect(taken).rejects.toMatchObject({ code: 'MILLRACE_PORT' })
 })
 
 test('an error of ours is 500 with its message, and the server lives on', async () => {

@@ -76,7 +76,7 @@ const ROUTES: readonly {
  * on this machine may not: a request must name this host (a page that has its own name point at 127.0.0.1 cannot) and,
  * if it comes from a page, that page must be of this host.
  *
- * @throws MillraceError MILLRACE_INVALID_ARGUMENT when the port is taken.
+ * @throws MillraceError MILLRACE_PORT when the port is taken, or not this program's to take.
  */
 export async function startHttpServer(app: AppFacade, options: HttpServerOptions = {}): Promise<HttpServer> {
   const port = options.port ?? PORT
@@ -112,7 +112,7 @@ function listening(server: Server, port: number): Promise<void> {
       const problem = taken ? 'another program listens there' : messageOf(error)
       const way = 'stop it, or choose another port (--port N, 0 for any free one) or none (--no-http)'
       const message = `HTTP cannot be served on ${HOST}:${port}: ${problem}; ${way}`
-      reject(new MillraceError('MILLRACE_INVALID_ARGUMENT', message, { cause: error }))
+      reject(new MillraceError('MILLRACE_PORT', message, { cause: error }))
     })
     server.listen(port, HOST, resolve)
   })
