@@ -31,9 +31,9 @@ export function assignSticky(
   members: readonly AssigningMember[],
   partitionCounts: ReadonlyMap<string, number>,
 ): Assignments {
-  const readers = [...members]
-    .sort((a, b) => (a.member < b.member ? -1 : 1))
-    .map(({ member, topics }): Reader => ({ member, topics: new Set(topics), partitions: [] }))
+  const readers = inOrder(members).map(
+    ({ member, topics }): Reader => ({ member, topics: new Set(topics), partitions: [] }),
+  )
   const taken = keepOwned(members, readers, partitionCounts)
   // Partitions of topics with few readers first: they have the least choice.
   for (const partition of free(readers, partitionCounts, taken)) {
@@ -87,7 +87,7 @@ function claims(
 ): readonly { readonly partition: TopicPartition; readonly member: string }[] {
   const newest = new Map<string, { partition: TopicPartition; member: string; generation: number }>()
   const disputed = new Set<string>()
-  for (const { member, owned, generation } of members) {
+  for (const { member, owned, generation } of inOrder(members)) {
     for (const partition of owned) {
       const name = nameOf(partition)
       const known = newest.get(name)
@@ -100,6 +100,10 @@ function claims(
     }
   }
   return [...newest.entries()].filter(([name]) => !disputed.has(name)).map(([, claim]) => claim)
+}
+
+function inOrder(members: readonly AssigningMember[]): readonly AssigningMember[] {
+  return members.toSorted((a, b) => (a.member < b.member ? -1 : 1))
 }
 
 function free(
