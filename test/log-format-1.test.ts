@@ -5,7 +5,8 @@ import { LocalBroker } from '../src/broker/local/local-broker.ts'
 import type { Log, LogPartition } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
 import { LogVerifier } from '../src/log/verify.ts'
-import { simSys } from '../src/sim/sim-sys.ts'
+import { PowerLoss } from '../src/sim/power-loss.ts'
+import { restartSys, simSys } from '../src/sim/sim-sys.ts'
 import type { Disk } from '../src/sys/disk.ts'
 import { NodeDisk } from '../src/sys/node/node-disk.ts'
 
@@ -77,6 +78,14 @@ function checkContent(log: Log, expected: Expected, osEpoch: number): void {
   }
 }
 
+function formatOf(disk: Disk): string {
+  const file = disk.open('/data/log/format.json', 'read')
+  const bytes = new Uint8Array(file.size())
+  file.read(bytes, 0)
+  file.close()
+  return Buffer.from(bytes).toString('utf8').trim()
+}
+
 test.each([
   { kind: 'clean', osEpoch: 0 },
   { kind: 'unclean', osEpoch: 1 },
@@ -88,6 +97,11 @@ test.each([
   expect(log.recovery.clean).toBe(kind === 'clean')
   expect(log.recovery.entriesReplayed > 0).toBe(kind === 'unclean')
   checkContent(log, expected, osEpoch)
+  expect(formatOf(sys.disk)).toBe('{"format":"millrace-log","version":2}')
+  expect(sys.lines.all.map(({ message }) => message)).toContain(
+    'the log /data/log was of format 1 and is now of format 2',
+  )
+  expect(log.topic('orders')?.settings).toMatchObject({ cleanup: 'delete', retentionMs: null })
   const broker = new LocalBroker(sys, log)
   expect(broker.positions('billing')).toEqual(expected.positions)
   broker.close(() => {})
@@ -99,4 +113,34 @@ test.each([
   const verifier = new LogVerifier(again)
   while (verifier.step());
   expect(verifier.report().findings).toEqual([])
+})
+
+test('a power cut at any disk operation of the first opening loses nothing', () => {
+  const expected = JSON.parse(readFileSync(`${FIXTURES}/unclean.expected.json`, 'utf8')) as Expected
+  const world = () => {
+    const sys = simSys(1)
+    copy(new NodeDisk(), sys.disk, `${FIXTURES}/unclean`, '/data/log')
+    sys.disk.syncFolder('/data')
+    sys.disk.syncFolder('/')
+    return sys
+  }
+  const whole = world()
+  const before = whole.disk.operations
+  openLog(whole, '/data/log')
+  const operations = whole.disk.operations - before
+  expect(operations).toBeGreaterThan(10)
+  const formats = new Set<string>()
+  for (let operation = 1; operation <= operations; operation += 1) {
+    const sys = world()
+    sys.disk.crashAt(before + operation)
+    expect(() => openLog(sys, '/data/log'), `operation ${operation}`).toThrow(PowerLoss)
+    const after = restartSys(sys, operation)
+    formats.add(formatOf(after.disk))
+    const log = openLog(after, '/data/log', { verifyReads: true })
+    const osEpoch = log.topic('metrics')?.partitions[0]?.leaderEpoch ?? 0
+    // Raised by one opening, or by both.
+    expect([1, 2]).toContain(osEpoch)
+    checkContent(log, expected, osEpoch)
+  }
+  expect(formats.size).toBe(2)
 })
