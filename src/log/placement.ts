@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
 import { isMillraceError } from '../base/errors.ts'
+import { batchMaxTimestamp } from '../record/batch-header.ts'
 import type { Journal } from './journal.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
@@ -171,8 +172,18 @@ function mustRoll(write: SegmentWrite, part: PlacedPart): boolean {
   const { segment } = write
   const position = segment.sizeBytes + write.sizeBytes
   if (position === 0) return false
+  // A part without bytes is there to begin a segment.
+  if (part.bytes.length === 0) return true
   return (
     position + part.bytes.length > part.partition.topic.settings.segmentBytes ||
-    part.next - segment.base > RELATIVE_OFFSET_MAX
+    part.next - segment.base > RELATIVE_OFFSET_MAX ||
+    spansTooLong(write, part)
   )
+}
+
+/** As in Kafka, by what the batches say, not by a clock: loading old records again gives the same segments. */
+function spansTooLong({ segment, chunks }: SegmentWrite, { partition, bytes }: PlacedPart): boolean {
+  const begin = chunks.find((chunk) => chunk.length > 0) as Uint8Array
+  const first = segment.sizeBytes > 0 ? segment.firstTimestamp : batchMaxTimestamp(begin, 0)
+  return first !== undefined && batchMaxTimestamp(bytes, 0) - first > partition.topic.settings.segmentMs
 }

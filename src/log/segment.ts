@@ -1,5 +1,5 @@
 import { assert } from '../base/assert.ts'
-import type { LeaderEpoch, Offset } from '../base/brands.ts'
+import type { LeaderEpoch, Offset, Timestamp } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -50,6 +50,7 @@ export class Segment {
   #savedOffsets = -1
   #savedTimes = -1
   #sealed = false
+  #firstTimestamp: Timestamp | undefined
 
   constructor(files: OpenFiles, path: string, base: Offset, sizeBytes = 0, next = base) {
     this.#files = files
@@ -98,12 +99,32 @@ export class Segment {
     )
   }
 
+  /** Of the first batch; undefined while there is none, or where its head is damaged: a read will say so. */
+  get firstTimestamp(): Timestamp | undefined {
+    if (this.#firstTimestamp === undefined && this.sizeBytes >= BATCH_HEADER_BYTES) {
+      try {
+        const head = new Uint8Array(BATCH_HEADER_BYTES)
+        this.read(head, 0)
+        this.#firstTimestamp = batchMaxTimestamp(head, 0)
+      } catch {
+        return undefined
+      }
+    }
+    return this.#firstTimestamp
+  }
+
+  /** The greatest timestamp of any batch; MIN_SAFE_INTEGER while it is empty. */
+  get maxTimestamp(): Timestamp {
+    return this.index().maxTimestamp
+  }
+
   /** Puts the segment back to an earlier state; the index is made again at its next use. */
   truncate(sizeBytes: number, next: Offset): void {
     this.#cuts += 1
     this.#files.use(this.file).truncate(sizeBytes)
     this.sizeBytes = sizeBytes
     this.next = next
+    this.#firstTimestamp = undefined
     this.syncedBytes = Math.min(this.syncedBytes, sizeBytes)
     this.#index = undefined
     this.#savedOffsets = -1
