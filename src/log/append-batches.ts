@@ -15,14 +15,16 @@ import {
 } from '../record/batch-header.ts'
 import type { Partition } from './partition.ts'
 import type { PlacedPart } from './placement.ts'
+import { concernsProducers } from './producer-states.ts'
 
 /**
  * What the log itself relies on: whole batches of the known format, no record larger than the topic allows. The
- * checksum is the maker's duty. Throws MILLRACE_INVALID_ARGUMENT, MILLRACE_RECORD_TOO_LARGE.
+ * checksum is the maker's duty. Returns whether a batch concerns the states of producers. Throws MILLRACE_INVALID_ARGUMENT, MILLRACE_RECORD_TOO_LARGE.
  */
-export function checkBatches(partition: Partition, bytes: Uint8Array): void {
+export function checkBatches(partition: Partition, bytes: Uint8Array): boolean {
   const { recordBytesMax, timestampType } = partition.topic.settings
   let at = 0
+  let ofProducers = false
   let wrong = bytes.length === 0 ? 'there is no batch' : undefined
   while (at < bytes.length && wrong === undefined) {
     if (at + BATCH_HEADER_BYTES > bytes.length) wrong = 'the head is cut off'
@@ -36,11 +38,12 @@ export function checkBatches(partition: Partition, bytes: Uint8Array): void {
         if (sizeBytes > recordBytesMax) checkRecordSizes(partition, bytes, at, sizeBytes)
         // The log will make a new checksum for its timestamp: over what the maker meant.
         if (timestampType === 'logAppendTime') wrong = verifyBatch(bytes, at, bytes.length)
+        if (concernsProducers(bytes, at)) ofProducers = true
         at += sizeBytes
       }
     }
   }
-  if (wrong === undefined) return
+  if (wrong === undefined) return ofProducers
   throw new MillraceError(
     'MILLRACE_INVALID_ARGUMENT',
     `the record batch at byte ${at} for ${partition.name} cannot be appended: ${wrong}`,

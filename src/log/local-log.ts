@@ -1,8 +1,9 @@
 import type { Offset, TopicId } from '../base/brands.ts'
-import { MillraceError, messageOf } from '../base/errors.ts'
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
-import { assignBatches, checkBatches } from './append-batches.ts'
+import { assignAll, assignOfProducers } from './append-assignment.ts'
+import { checkBatches } from './append-batches.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { isDiskError } from './disk-error.ts'
 import { FolderNames } from './folder-names.ts'
@@ -57,6 +58,8 @@ export class LocalLog implements Log {
         partitions: {
           files,
           verifyReads: options.verifyReads,
+          producerLimits: options,
+          now: () => sys.clock.now(),
           startMoved: (partition, answer) => this.#startMoved(partition, answer),
           removeSegment: (segment) => segment.remove((path) => sys.disk.remove(path)),
         },
@@ -129,19 +132,26 @@ export class LocalLog implements Log {
       return []
     }
     let fsync = batches.length === 0
+    let ofProducers = false
     const partitions = batches.map((batch) => {
       const partition = this.#topics.partitionOf(batch)
-      checkBatches(partition, batch.bytes)
+      if (checkBatches(partition, batch.bytes)) ofProducers = true
       if (partition.topic.settings.durability === 'fsync') fsync = true
       return partition
     })
-    // All are valid: from here on nothing is refused before the disk is asked.
     const now = this.#parts.sys.clock.now()
-    const parts = batches.map(({ bytes }, index) => assignBatches(partitions[index] as Partition, bytes, now))
+    // From here on nothing is refused before the disk is asked, but by what is known of the producers.
+    const assigned = ofProducers
+      ? assignOfProducers(partitions, batches, now)
+      : assignAll(partitions, batches, now)
+    if (isMillraceError(assigned)) {
+      answer(assigned, undefined)
+      return []
+    }
+    const { parts, offsets, waits } = assigned
     for (const part of parts) this.#bytesSinceCheckpoint += part.bytes.length
-    const offsets = parts.map((part) => part.first)
-    if (parts.length === 0) answer(undefined, offsets)
-    else this.#commit.put({ kind: 'append', parts, fsync, offsets, answer })
+    if (parts.length === 0 && !waits) answer(undefined, offsets)
+    else this.#commit.put({ kind: 'append', parts, fsync: fsync || waits, offsets, answer })
     return offsets
   }
 

@@ -1,4 +1,5 @@
 import type { DurationMs, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
+import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 
 /**
  * The durable partitioned log on one disk (ARCHITECTURE, SEMANTICS 7). One process at a time holds it.
@@ -36,6 +37,12 @@ export interface Log {
    *
    * The log writes base offset and leader epoch into the given bytes and keeps them until the answer: the caller hands
    * them over. One item may hold several batches, one after the other.
+   *
+   * Batches with a producer id are checked, as Kafka does. One of the producer's last five in that partition is not
+   * written again: its offset is the first one, and the answer comes when that is durable. Refused, and nothing is
+   * written: MILLRACE_OUT_OF_ORDER_SEQUENCE (a gap), MILLRACE_FENCED (an older epoch),
+   * MILLRACE_INVALID_TRANSACTION_STATE. Transactional batches open their producer's transaction in the partition,
+   * control batches (record/control-batch.ts) end it.
    *
    * An error: MILLRACE_DISK with `log.failure` undefined means that nothing was written and the log goes on (a full
    * disk); with `log.failure` set, whether the group was written is known only after reopening. Throws only for
@@ -106,6 +113,11 @@ export interface LogPartition {
   readonly start: Offset
   /** Behind the last acknowledged record: what readers may see. */
   readonly end: Offset
+  /**
+   * What readers of committed records may see: the first offset of a transaction of which no marker was acknowledged,
+   * else `end`. At least `start`.
+   */
+  readonly lastStable: Offset
   /** Behind the last record that has an offset, durable or not. */
   readonly appended: Offset
   readonly leaderEpoch: LeaderEpoch
@@ -113,11 +125,18 @@ export interface LogPartition {
   readonly epochs: readonly EpochStart[]
   /**
    * Whole batches from the one that holds `from`, about `bytesMax` bytes but at least one batch; undefined when `from`
-   * is the end. The bytes are the caller's own. The first batch may begin before `from`: the caller skips.
+   * is the end. Batches that begin at `until` or later are left out; default: the end.
+   * The bytes are the caller's own. The first batch may begin before `from`: the caller skips.
    * Throws MILLRACE_OFFSET_OUT_OF_RANGE below the start and above the end, MILLRACE_CORRUPT with file and position.
    * The checksum is checked here only if the log was opened with `verifyReads`.
    */
-  read(from: Offset, bytesMax: number): ReadBatches | undefined
+  read(from: Offset, bytesMax: number, until?: Offset): ReadBatches | undefined
+  /** Transactions that were aborted and have records from `from` on and before `to`, at most the last stable offset. */
+  aborted(from: Offset, to: Offset): readonly AbortedTransaction[]
+  /** By first offset, with those that are not acknowledged yet. */
+  openTransactions(): readonly OpenTransaction[]
+  /** Idempotent and transactional ones that wrote lately, by id. */
+  producers(): readonly ProducerState[]
   /** The base offset of the first batch with a record of `timestamp` or later, at least `start`; else `end`. */
   offsetForTime(timestamp: Timestamp): Offset
   /** Calls `listener` after each acknowledged append, until the returned function is called. */
@@ -155,6 +174,10 @@ export interface LogOptions {
   readonly segmentFirstBytes?: number
   /** Files that are kept open. Default 256. */
   readonly openFilesMax?: number
+  /** An idempotent producer that wrote nothing to a partition for so long is forgotten there. Default 1 day. */
+  readonly producerExpirationMs?: DurationMs
+  /** Producers that a partition remembers; beyond, the longest idle ones are forgotten. Default 10,000. */
+  readonly producersMax?: number
 }
 
 export interface RecoveryReport {

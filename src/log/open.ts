@@ -15,6 +15,8 @@ const DEFAULTS: Required<LogOptions> = {
   journalBytesMax: 64 * 1024 * 1024,
   segmentFirstBytes: 256 * 1024,
   openFilesMax: 256,
+  producerExpirationMs: 24 * 60 * 60 * 1000,
+  producersMax: 10_000,
 }
 
 /**
@@ -42,7 +44,7 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
     if (fresh !== undefined) prepareFolders(sys, folder)
     // An opening that failed may have left the names of format and folders unsynced.
     else disk.syncFolder(folder)
-    const state = fresh ?? new Recovery(disk, files, folder).run()
+    const state = fresh ?? new Recovery(disk, files, folder, sys.clock.now()).run()
     if (format !== undefined && format < DIRECTORY_FORMAT) {
       writeDirectoryFormat(disk, folder)
       sys.lines.write(

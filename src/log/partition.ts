@@ -5,6 +5,8 @@ import { BATCH_HEADER_BYTES, batchSizeBytes, verifyBatch } from '../record/batch
 import type { Answer, EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
 import { segmentPath } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
+import { PartitionTransactions, type TransactionsHost } from './partition-transactions.ts'
+import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 import { type BatchPlace, Segment } from './segment.ts'
 import { PARTITION_RECORD_VERSION, type PartitionRecord } from './shape-entries.ts'
 
@@ -18,7 +20,7 @@ interface ReadHint {
 }
 
 /** What the partition asks of the log. */
-export interface PartitionHost {
+export interface PartitionHost extends TransactionsHost {
   readonly files: OpenFiles
   readonly verifyReads: boolean
   /** The start moved: journals it, then drops what lies below it and answers with it. */
@@ -51,6 +53,7 @@ export class Partition implements LogPartition {
   readonly open: boolean
   readonly keyRange: readonly [number, number] | null
   readonly removedTombstone: Offset | null
+  readonly transactions: PartitionTransactions
   readonly #host: PartitionHost
   readonly #listeners = new Set<() => void>()
   #endSegment: Segment
@@ -78,6 +81,13 @@ export class Partition implements LogPartition {
     )
     if (this.segments.length === 0) this.segments.push(this.newSegment(record.start))
     for (const segment of this.segments.slice(0, -1)) segment.seal()
+    this.transactions = new PartitionTransactions(
+      host,
+      this.name,
+      this.segments,
+      record.producers,
+      record.aborted,
+    )
     const active = this.active
     this.end = active.next
     this.appended = active.next
@@ -109,12 +119,14 @@ export class Partition implements LogPartition {
     this.end = next
     this.#endSegment = segment
     this.#endPosition = position
+    this.transactions.acknowledged(next)
   }
 
   /** What was appended and is not placed was refused. */
   giveBack(): void {
     this.appended = this.placed
     this.waitingBytes = 0
+    this.transactions.giveBack()
   }
 
   tellFollowers(): void {
@@ -128,16 +140,32 @@ export class Partition implements LogPartition {
     return () => this.#listeners.delete(entry)
   }
 
-  read(from: Offset, bytesMax: number): ReadBatches | undefined {
+  get lastStable(): Offset {
+    return this.transactions.lastStable(this.start, this.end)
+  }
+
+  aborted(from: Offset, to: Offset): readonly AbortedTransaction[] {
+    return this.transactions.aborted(from, to)
+  }
+
+  openTransactions(): readonly OpenTransaction[] {
+    return this.transactions.openTransactions()
+  }
+
+  producers(): readonly ProducerState[] {
+    return this.transactions.producers()
+  }
+
+  read(from: Offset, bytesMax: number, until = this.end): ReadBatches | undefined {
     if (from < this.start || from > this.end || this.removed) throw this.#outOfRange(from)
-    if (from === this.end) return undefined
+    if (from >= until) return undefined
     const hint = this.#hints.find(
       // A hint at the end of a segment that was closed since leads nowhere.
       (known) => known.offset === from && known.position < this.#limitOf(known.segment),
     )
     const segment = hint?.segment ?? this.#segmentOf(from)
     const position = hint?.position ?? this.#positionOf(segment, from)
-    return this.#readAt(segment, position, Math.max(bytesMax, BATCH_HEADER_BYTES), from)
+    return this.#readAt(segment, position, Math.max(bytesMax, BATCH_HEADER_BYTES), from, until)
   }
 
   offsetForTime(timestamp: Timestamp): Offset {
@@ -180,6 +208,7 @@ export class Partition implements LogPartition {
       keyRange: this.keyRange,
       removedTombstone: this.removedTombstone,
       segments: this.segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+      ...this.transactions.record(),
     }
   }
 
@@ -233,7 +262,7 @@ export class Partition implements LogPartition {
     }
   }
 
-  #readAt(segment: Segment, position: number, bytesMax: number, from: Offset): ReadBatches {
+  #readAt(segment: Segment, position: number, bytesMax: number, from: Offset, until: Offset): ReadBatches {
     const limit = this.#limitOf(segment)
     let bytes: Uint8Array = new Uint8Array(Math.min(bytesMax, limit - position))
     segment.read(bytes, position)
@@ -248,7 +277,7 @@ export class Partition implements LogPartition {
     let first = -1
     while (used + BATCH_HEADER_BYTES <= bytes.length) {
       const batch = segment.head(bytes, used, position + used, limit, expected)
-      if (used + batch.sizeBytes > bytes.length) break
+      if (used + batch.sizeBytes > bytes.length || batch.first >= until) break
       if (used === 0 && (batch.first > from || batch.last < from)) {
         throw segment.damage(position, `offsets ${batch.first} to ${batch.last}, expected ${from}`)
       }

@@ -109,6 +109,7 @@ export class Placement {
   finish(): void {
     for (const { partition, writes } of this.#plans.values()) {
       partition.waitingBytes = 0
+      partition.transactions.placed()
       for (const { segment } of writes) {
         if (segment === partition.active) continue
         segment.seal()

@@ -155,7 +155,10 @@ export class ProducerStates {
     this.#changes.length = 0
     const aborted: AbortedEntry[] = []
     for (const ended of this.#ended) {
-      if (ended.aborted && ended.change > 0) aborted.push(ended)
+      if (ended.aborted && ended.change > 0) {
+        const { producerId, firstOffset, lastOffset, lastStable } = ended
+        aborted.push({ producerId, firstOffset, lastOffset, lastStable })
+      }
       ended.change = 0
     }
     return aborted

@@ -2,6 +2,8 @@ import type { Offset } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { JournalEntry } from './journal-entry.ts'
 import { segmentPath } from './log-paths.ts'
+import type { OpenFiles } from './open-files.ts'
+import type { RecoveredTransactions } from './recovered-transactions.ts'
 import type { PartitionRecord, TopicCreated, TopicRecord } from './shape-entries.ts'
 
 /* What a recovery brings from the checkpoint to the end of the journal, entry by entry. */
@@ -26,6 +28,7 @@ export interface MutablePartition {
   readonly record: PartitionRecord
   start: Offset
   readonly segments: MutableSegment[]
+  readonly transactions: RecoveredTransactions
 }
 
 export interface MutableTopic {
@@ -33,12 +36,16 @@ export interface MutableTopic {
   readonly partitions: MutablePartition[]
 }
 
-export function recordOf({ created, partitions }: MutableTopic, unclean: boolean): TopicRecord {
+export function recordOf(
+  { created, partitions }: MutableTopic,
+  unclean: boolean,
+  files: OpenFiles,
+): TopicRecord {
   // What the operating system had acknowledged may be gone without a trace: readers are told by a new epoch.
   const raised = unclean && created.settings.durability === 'os'
   return {
     ...created,
-    partitions: partitions.map(({ record, start, segments }) => {
+    partitions: partitions.map(({ record, start, segments, transactions }) => {
       const last = segments.at(-1) as MutableSegment
       const epochs = [...record.epochs]
       const current = epochs.at(-1) as readonly [number, Offset]
@@ -52,6 +59,7 @@ export function recordOf({ created, partitions }: MutableTopic, unclean: boolean
         start,
         epochs,
         segments: segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+        ...transactions.finish(files, segments),
       }
     }),
   }

@@ -1,4 +1,4 @@
-import type { Offset, TopicId } from '../base/brands.ts'
+import type { Offset, Timestamp, TopicId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
 import { checksum } from './checksum.ts'
@@ -8,6 +8,7 @@ import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
 import { partitionFolder, topicsFolder } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
+import { RecoveredTransactions } from './recovered-transactions.ts'
 import {
   damaged,
   folderOf,
@@ -19,6 +20,7 @@ import {
   recordOf,
   shortened,
 } from './recovery-state.ts'
+import { SEGMENT_SUFFIXES } from './segment.ts'
 import {
   newPartitionRecords,
   type PartitionRecord,
@@ -57,6 +59,7 @@ export class Recovery {
   readonly #disk: Disk
   readonly #files: OpenFiles
   readonly #log: string
+  readonly #now: Timestamp
   readonly #journal: JournalContent
   readonly #topics = new Map<TopicId, MutableTopic>()
   readonly #tailsCut: TailCut[] = []
@@ -67,10 +70,12 @@ export class Recovery {
   #next: number
   #replayed = 0
 
-  constructor(disk: Disk, files: OpenFiles, log: string) {
+  /** @param now what the clock says. */
+  constructor(disk: Disk, files: OpenFiles, log: string, now: Timestamp) {
     this.#disk = disk
     this.#files = files
     this.#log = log
+    this.#now = now
     this.#journal = readJournal(disk, log)
     this.#next = this.#journal.next
     if (this.#journal.torn !== undefined) this.#tailsCut.push(this.#journal.torn)
@@ -92,7 +97,7 @@ export class Recovery {
     const strays = { clean, deleted: this.#deleted }
     this.#tailsCut.push(...removeStrayFiles(this.#disk, this.#files, this.#log, topics, strays))
     return {
-      topics: topics.map((topic) => recordOf(topic, !clean)),
+      topics: topics.map((topic) => recordOf(topic, !clean, this.#files)),
       nextNumber: this.#next,
       clean,
       entriesReplayed: this.#replayed,
@@ -112,7 +117,8 @@ export class Recovery {
       const segments = record.segments.map(([base, sizeBytes, next]) =>
         newSegment(folder, base, sizeBytes, next),
       )
-      partitions.push({ folder, record, start: record.start, segments })
+      const transactions = new RecoveredTransactions(record, this.#now)
+      partitions.push({ folder, record, start: record.start, segments, transactions })
     }
   }
 
@@ -170,8 +176,10 @@ export class Recovery {
     for (const [index, part] of parts.entries()) {
       const { segment } = places[index] as PartPlace
       if (segment.gone || part.bytes !== undefined) continue
-      const wrong = this.#wrongIn(segment, part)
-      if (wrong === undefined || this.#mayBeGone(segment, part)) continue
+      const found = this.#readPart(segment, part)
+      if (typeof found !== 'string') (places[index] as PartPlace).bytes = found
+      if (typeof found !== 'string' || this.#mayBeGone(segment, part)) continue
+      const wrong = found
       if (entry.number < this.#journal.durable) throw damaged(segment, part.position, wrong)
       this.#stopAt(entry, `${segment.path}.log: ${wrong}`)
       // What the group's earlier parts added is taken back: the group counts whole or not at all.
@@ -182,9 +190,10 @@ export class Recovery {
       return false
     }
     for (const [index, part] of parts.entries()) {
-      const { segment } = places[index] as PartPlace
+      const { segment, partition, bytes } = places[index] as PartPlace
       if (part.bytes !== undefined) this.#write(segment, part)
       segment.touched = true
+      if (bytes !== undefined) partition.transactions.replay(bytes)
     }
     return true
   }
@@ -205,7 +214,7 @@ export class Recovery {
     this.#checkCovered(segment)
     segment.sizeBytes += part.sizeBytes
     segment.next = part.next
-    return { segment, before }
+    return { partition, segment, before, bytes: part.bytes }
   }
 
   /**
@@ -227,7 +236,8 @@ export class Recovery {
     if (sizeBytes !== undefined && sizeBytes < segment.coveredBytes) throw shortened(segment, sizeBytes)
   }
 
-  #wrongIn(segment: MutableSegment, part: GroupPart): string | undefined {
+  /** The bytes of a part that went to the segment, or what is wrong with them. */
+  #readPart(segment: MutableSegment, part: GroupPart): Uint8Array | string {
     const path = `${segment.path}.log`
     const sizeBytes = this.#disk.size(path)
     const end = part.position + part.sizeBytes
@@ -235,7 +245,7 @@ export class Recovery {
     const bytes = new Uint8Array(part.sizeBytes)
     this.#files.use(path).read(bytes, part.position)
     const crc = checksum(bytes, 0, bytes.length)
-    return crc === part.crc ? undefined : `the bytes from ${part.position} to ${end} have another checksum`
+    return crc === part.crc ? bytes : `the bytes from ${part.position} to ${end} have another checksum`
   }
 
   #write(segment: MutableSegment, part: GroupPart): void {
@@ -296,7 +306,7 @@ export class Recovery {
   }
 
   #removeSegment(path: string): void {
-    for (const suffix of ['.log', '.index', '.timeindex']) {
+    for (const suffix of SEGMENT_SUFFIXES) {
       this.#files.forget(path + suffix)
       this.#disk.remove(path + suffix)
     }
@@ -316,6 +326,9 @@ export class Recovery {
 }
 
 interface PartPlace {
+  readonly partition: MutablePartition
   readonly segment: MutableSegment
   readonly before: { readonly sizeBytes: number; readonly next: Offset }
+  /** Undefined: they are gone, with a segment that the start passed. */
+  bytes: Uint8Array | undefined
 }

@@ -4,6 +4,7 @@ import { MillraceError } from '../base/errors.ts'
 import {
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
+  batchAttributes,
   batchBaseOffset,
   batchLastOffset,
   batchLeaderEpoch,
@@ -12,6 +13,10 @@ import {
 } from '../record/batch-header.ts'
 import type { OpenFiles } from './open-files.ts'
 import { SegmentIndex } from './segment-index.ts'
+import { SegmentTransactions } from './segment-transactions.ts'
+
+/** Of the files of a segment. The last one is there only where something was aborted. */
+export const SEGMENT_SUFFIXES = ['.log', '.index', '.timeindex', '.txnindex']
 
 /** How much is read at once when the heads of many batches are looked at. */
 const SCAN_BYTES = 64 * 1024
@@ -23,10 +28,11 @@ export interface BatchPlace {
   readonly last: Offset
   readonly maxTimestamp: number
   readonly leaderEpoch: LeaderEpoch
+  readonly attributes: number
 }
 
 /**
- * One segment of a partition: a file of record batches, and its two indexes.
+ * One segment of a partition: a file of record batches, and its indexes.
  *
  * State: `sizeBytes` and `next` are what was written (perhaps not durable); `syncedBytes` is the part that is known to
  * be on the platter. The index is loaded at the first use: files of a crash may hold anything, so what they say is
@@ -44,6 +50,8 @@ export class Segment {
   removed = false
   /** How often bytes were taken back. */
   #cuts = 0
+  /** The third index: what was aborted. */
+  readonly transactions: SegmentTransactions
   readonly #files: OpenFiles
   #index: SegmentIndex | undefined
   /** Entries of both indexes that are in their files. */
@@ -60,6 +68,7 @@ export class Segment {
     this.next = next
     this.syncedBytes = sizeBytes
     this.exists = sizeBytes > 0
+    this.transactions = new SegmentTransactions(files, path)
   }
 
   get file(): string {
@@ -144,7 +153,7 @@ export class Segment {
   /** Closes and removes the files. Nothing is written or synced any more. */
   remove(remove: (path: string) => void): void {
     this.removed = true
-    for (const suffix of ['.log', '.index', '.timeindex']) {
+    for (const suffix of SEGMENT_SUFFIXES) {
       this.#files.forget(this.path + suffix)
       remove(this.path + suffix)
     }
@@ -221,7 +230,16 @@ export class Segment {
         `offsets ${first} to ${last} do not belong between ${this.base} and ${this.next}`,
       )
     }
-    return { position, sizeBytes, first, last, maxTimestamp, leaderEpoch: batchLeaderEpoch(bytes, at) }
+    const leaderEpoch = batchLeaderEpoch(bytes, at)
+    return {
+      position,
+      sizeBytes,
+      first,
+      last,
+      maxTimestamp,
+      leaderEpoch,
+      attributes: batchAttributes(bytes, at),
+    }
   }
 
   damage(position: number, what: string): MillraceError {
@@ -238,6 +256,7 @@ export class Segment {
   }
 
   get indexesUnsaved(): boolean {
+    if (this.transactions.unsaved) return true
     const index = this.#index
     if (index === undefined || this.sizeBytes === 0 || this.removed) return false
     return this.#savedOffsets !== index.offsetCount || this.#savedTimes !== index.timeCount
@@ -287,6 +306,7 @@ export class Segment {
 
   /** Appends to the index files what they lack. They are not synced: they can be made again. */
   saveIndexes(): void {
+    this.transactions.save()
     const index = this.#index
     if (index === undefined || this.removed) return
     if (this.#savedOffsets !== index.offsetCount) {

@@ -1,6 +1,7 @@
 import type { LeaderEpoch, Offset, PartitionId, TopicId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { JournalEntry } from './journal-entry.ts'
+import type { ProducerRecord } from './producer-entry.ts'
 import { type CompleteSettings, completeSettings } from './topic-settings.ts'
 
 /*
@@ -64,9 +65,16 @@ export interface PartitionRecord {
   /** The highest offset of a tombstone that compaction removed. */
   readonly removedTombstone: Offset | null
   readonly segments: readonly (readonly [base: Offset, sizeBytes: number, next: Offset])[]
+  /** Those that wrote lately; since version 2. */
+  readonly producers: readonly ProducerRecord[]
+  /** Of the segments with abort markers; since version 2. */
+  readonly aborted: readonly AbortedRecord[]
 }
 
-export const PARTITION_RECORD_VERSION = 1
+/** What a segment's transaction index must hold; a count of -1: it is to be made again. */
+export type AbortedRecord = readonly [base: Offset, count: number, crc: number]
+
+export const PARTITION_RECORD_VERSION = 2
 
 export type Shape = TopicCreated | TopicAltered | TopicDeleted | StartMoved | SegmentRolled | Checkpoint
 
@@ -79,6 +87,8 @@ export function newPartitionRecords(partitions: number): PartitionRecord[] {
     keyRange: null,
     removedTombstone: null,
     segments: [[0, 0, 0]] as const,
+    producers: [],
+    aborted: [],
   }))
 }
 
@@ -112,11 +122,21 @@ export function readCheckpoint(entry: JournalEntry): Checkpoint {
     }
   }
   // The first format had fewer settings.
-  const topics = checkpoint.topics.map((topic) => ({ ...topic, settings: completeSettings(topic.settings) }))
+  const topics = checkpoint.topics.map((topic) => ({
+    ...topic,
+    settings: completeSettings(topic.settings),
+    partitions: topic.partitions.map(withProducers),
+  }))
   return { ...checkpoint, topics }
 }
 
 export function readTopicCreated(entry: JournalEntry): TopicCreated {
   const created = readShape<TopicCreated>(entry)
   return { ...created, settings: completeSettings(created.settings) }
+}
+
+/** Before version 2 nothing was known of producers. */
+function withProducers(record: PartitionRecord): PartitionRecord {
+  if (record.version === PARTITION_RECORD_VERSION) return record
+  return { ...record, version: PARTITION_RECORD_VERSION, producers: [], aborted: [] }
 }
