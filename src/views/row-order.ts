@@ -1,29 +1,41 @@
 import { compareKeys } from './key-order.ts'
 import type { ViewRow } from './view-row.ts'
 
-/** Rows in a leaf before it is split. Inserting moves half of them: some 100 ns. */
+/** Rows in a sorted leaf before it is split. Inserting moves half of them: some 100 ns. */
 const LEAF_ROWS_MAX = 512
 /** Removed rows that the order may hold beside half of the live ones. */
 const REMOVED_ROWS_ALLOWED = 1024
+/** A split that leaves less than this part on one side was a bad guess: the leaf is sorted as a whole then. */
+const SPLIT_PART_MIN = 1 / 16
 
 /** True for every row from a place in the order on, false for every row before it. */
 export type Cut = (row: ViewRow) => boolean
+
+interface Leaf {
+  rows: ViewRow[]
+  /** False: a heap of rows as they came, of any number, which is split as soon as a read comes to it. */
+  sorted: boolean
+  /** All rows of the leaf are before this one, all of the next leaf are not; undefined: the last leaf. */
+  end: ViewRow | undefined
+}
 
 /**
  * The rows of a view in the order of their keys, kept lazily.
  *
  * Purpose: ranges and pages, for views that mostly take updates of keys they have and are read by key.
- * State: `leaves`, sorted arrays of sorted rows (a B+ tree of two levels), and `fresh`, rows that came since the last
- * ordered read, unsorted. A removed row keeps its place until it is swept or replaced.
- * Invariants: a live row is in exactly one of the two; leaves are never empty; keys ascend strictly over all leaves.
- * Cost: an update nothing; an insert or removal O(1) until somebody asks for an order; then a sort of what is fresh,
- * O(f log f), and O(log n + leaf) for each of it, or one merge when it is much. A sweep is O(n), after O(n) removals.
+ * State: `leaves`, one after the other in the order of their rows (a B+ tree of two levels), each sorted or not yet;
+ * and `fresh`, rows that came since the last ordered read. A removed row keeps its place until it is swept or replaced.
+ * Invariants: a live row is in exactly one of the two; every row of a leaf is before the leaf's `end` and not before the
+ * `end` of the leaf before; only the last leaf has no `end`.
+ * Cost: an update nothing; an insert or removal O(1) until somebody asks for an order. A read sorts only what it comes
+ * to, by splitting in two the leaf that holds its place until it is small (a quicksort that goes down one side): after n
+ * inserts the first page costs some 2n comparisons, all pages together n log n. A sweep is O(n), after O(n) removals.
  *
  * Sorted arrays alone would pay O(n) for the first page after every insert, a tree kept eagerly a microsecond for each
- * of the million inserts of a restore.
+ * of the million inserts of a restore, and sorting all at the first page takes a second for a million rows.
  */
 export class RowOrder {
-  #leaves: ViewRow[][] = []
+  #leaves: Leaf[] = []
   #fresh: ViewRow[] = []
   #live = 0
   #removed = 0
@@ -56,97 +68,144 @@ export class RowOrder {
 
   #ascending(lower: Cut, upper: Cut, limit: number): ViewRow[] {
     const rows: ViewRow[] = []
-    let leafIndex = this.#leafOf(lower)
-    let index = firstIn(this.#leaves[leafIndex], lower)
-    for (; leafIndex < this.#leaves.length; leafIndex++, index = 0) {
-      const leaf = this.#leaves[leafIndex] as ViewRow[]
-      for (; index < leaf.length; index++) {
-        const row = leaf[index] as ViewRow
+    if (this.#leaves.length === 0) return rows
+    let leafIndex = this.#sort((leaves) => leafOf(leaves, lower))
+    let index = firstIn(this.#leaves[leafIndex]?.rows, lower)
+    for (;;) {
+      const leaf = this.#leaves[leafIndex] as Leaf
+      for (; index < leaf.rows.length; index++) {
+        const row = leaf.rows[index] as ViewRow
         if (rows.length >= limit || upper(row)) return rows
         if (row.isLive) rows.push(row)
       }
+      leafIndex++
+      index = 0
+      if (rows.length >= limit || leafIndex === this.#leaves.length) return rows
+      this.#sort(() => leafIndex)
     }
-    return rows
   }
 
   #descending(lower: Cut, upper: Cut, limit: number): ViewRow[] {
     const rows: ViewRow[] = []
-    let leafIndex = Math.min(this.#leafOf(upper), this.#leaves.length - 1)
-    let index = firstIn(this.#leaves[leafIndex], upper) - 1
-    for (; leafIndex >= 0; leafIndex--, index = (this.#leaves[leafIndex]?.length ?? 0) - 1) {
-      const leaf = this.#leaves[leafIndex] as ViewRow[]
+    if (this.#leaves.length === 0) return rows
+    let leafIndex = this.#sort((leaves) => leafOf(leaves, upper))
+    let index = firstIn(this.#leaves[leafIndex]?.rows, upper) - 1
+    for (;;) {
+      const leaf = this.#leaves[leafIndex] as Leaf
       for (; index >= 0; index--) {
-        const row = leaf[index] as ViewRow
+        const row = leaf.rows[index] as ViewRow
         if (rows.length >= limit || !lower(row)) return rows
         if (row.isLive) rows.push(row)
       }
+      const before = leafIndex
+      if (rows.length >= limit || before === 0) return rows
+      // Of what that leaf is split into, the last part is next.
+      const leavesBehind = this.#leaves.length - before
+      leafIndex = this.#sort((leaves) => leaves.length - leavesBehind - 1)
+      index = (this.#leaves[leafIndex]?.rows.length ?? 0) - 1
     }
-    return rows
   }
 
-  /** The first leaf whose last row is behind the cut; the number of leaves when there is none. */
-  #leafOf(cut: Cut): number {
-    let low = 0
-    let high = this.#leaves.length
-    while (low < high) {
-      const middle = (low + high) >>> 1
-      const leaf = this.#leaves[middle] as ViewRow[]
-      if (cut(leaf[leaf.length - 1] as ViewRow)) high = middle
-      else low = middle + 1
+  /** Splits and sorts the leaf that `choose` names until that one is sorted; answers its index. */
+  #sort(choose: (leaves: readonly Leaf[]) => number): number {
+    for (;;) {
+      const index = choose(this.#leaves)
+      const leaf = this.#leaves[index] as Leaf
+      if (leaf.sorted) return index
+      this.#removed -= leaf.rows.length
+      const parts = partsOf(leaf)
+      for (const { rows } of parts) this.#removed += rows.length
+      this.#leaves.splice(index, 1, ...parts)
     }
-    return low
   }
 
-  /** Gives every fresh row its place. */
+  /** Gives every fresh row its leaf. */
   #settle(): void {
     if (this.#fresh.length === 0) return
     const fresh = this.#fresh.filter(isLive)
     this.#removed -= this.#fresh.length - fresh.length
     this.#fresh = []
-    fresh.sort(compareRows)
-    if (fresh.length * 4 > this.#live) this.#merge(fresh)
-    else for (const row of fresh) this.#insert(row)
+    if (fresh.length * 4 > this.#live) {
+      // So much is new that it is not worth finding the place of each: reads will, where they come.
+      const rows = this.#leaves.flatMap((leaf) => leaf.rows.filter(isLive)).concat(fresh)
+      this.#removed = 0
+      this.#leaves = rows.length === 0 ? [] : [{ rows, sorted: false, end: undefined }]
+      return
+    }
+    for (const row of fresh) this.#insert(row)
   }
 
   #insert(row: ViewRow): void {
-    const cut: Cut = (other) => compareRows(other, row) >= 0
-    const leafIndex = Math.min(this.#leafOf(cut), this.#leaves.length - 1)
-    const leaf = this.#leaves[leafIndex] as ViewRow[]
-    const index = firstIn(leaf, cut)
-    const there = leaf[index]
+    const leafIndex = leafOf(this.#leaves, (other) => compareRows(other, row) > 0)
+    const leaf = this.#leaves[leafIndex] as Leaf
+    const { rows } = leaf
+    if (!leaf.sorted) {
+      rows.push(row)
+      return
+    }
+    const index = firstIn(rows, (other) => compareRows(other, row) >= 0)
+    const there = rows[index]
     if (there !== undefined && compareRows(there, row) === 0) {
       // The key was removed and came back: its old row, still in place, has been waiting for a sweep.
-      leaf[index] = row
+      rows[index] = row
       this.#removed--
       return
     }
-    leaf.splice(index, 0, row)
-    if (leaf.length > LEAF_ROWS_MAX) this.#leaves.splice(leafIndex + 1, 0, leaf.splice(leaf.length >>> 1))
-  }
-
-  /** Builds all leaves anew from what is live. */
-  #merge(fresh: readonly ViewRow[]): void {
-    const sorted: ViewRow[] = []
-    let next = 0
-    for (const leaf of this.#leaves) {
-      for (const row of leaf) {
-        if (!row.isLive) continue
-        while (next < fresh.length && compareRows(fresh[next] as ViewRow, row) < 0) {
-          sorted.push(fresh[next++] as ViewRow)
-        }
-        sorted.push(row)
-      }
-    }
-    while (next < fresh.length) sorted.push(fresh[next++] as ViewRow)
-    this.#removed = 0
-    this.#leaves = leavesOf(sorted)
+    rows.splice(index, 0, row)
+    if (rows.length <= LEAF_ROWS_MAX) return
+    const right = rows.splice(rows.length >>> 1)
+    this.#leaves.splice(leafIndex + 1, 0, { rows: right, sorted: true, end: leaf.end })
+    leaf.end = right[0]
   }
 
   #sweep(): void {
     this.#fresh = this.#fresh.filter(isLive)
-    this.#leaves = this.#leaves.map((leaf) => leaf.filter(isLive)).filter((leaf) => leaf.length > 0)
+    for (const leaf of this.#leaves) leaf.rows = leaf.rows.filter(isLive)
+    this.#leaves = this.#leaves.filter(({ rows }) => rows.length > 0)
+    const last = this.#leaves.at(-1)
+    if (last !== undefined) last.end = undefined
     this.#removed = 0
   }
+}
+
+/** The leaf in which the first row that `cut` is true for is, if there is one; else one behind which there is none. */
+function leafOf(leaves: readonly Leaf[], cut: Cut): number {
+  let low = 0
+  let high = leaves.length - 1
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (cut(leaves[middle]?.end as ViewRow)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
+/** The live rows of a leaf that is not sorted: sorted, or in two halves that are not sorted either. */
+function partsOf({ rows, end }: Leaf): readonly Leaf[] {
+  const pivot = rows.length > LEAF_ROWS_MAX ? pivotOf(rows) : undefined
+  const left: ViewRow[] = []
+  const right: ViewRow[] = []
+  for (const row of rows) {
+    if (!row.isLive) continue
+    if (pivot !== undefined && compareRows(row, pivot) < 0) left.push(row)
+    else right.push(row)
+  }
+  const least = (left.length + right.length) * SPLIT_PART_MIN
+  if (pivot !== undefined && left.length > least && right.length > least) {
+    return [
+      { rows: left, sorted: false, end: pivot },
+      { rows: right, sorted: false, end },
+    ]
+  }
+  return leavesOf(left.concat(right).sort(compareRows), end)
+}
+
+/** The middle one of a few. */
+function pivotOf(rows: readonly ViewRow[]): ViewRow {
+  const some: ViewRow[] = []
+  for (let part = 1; part < 16; part++) some.push(rows[Math.floor((rows.length * part) / 16)] as ViewRow)
+  some.sort(compareRows)
+  return some[some.length >>> 1] as ViewRow
 }
 
 function isLive(row: ViewRow): boolean {
@@ -169,10 +228,13 @@ function firstIn(leaf: readonly ViewRow[] | undefined, cut: Cut): number {
   return low
 }
 
-/** Leaves are left a quarter empty, so that the next inserts do not split them all. */
-function leavesOf(sorted: readonly ViewRow[]): ViewRow[][] {
+/** Leaves are left a quarter empty, so that the next inserts do not split them all. There is always one. */
+function leavesOf(sorted: ViewRow[], end: ViewRow | undefined): readonly Leaf[] {
+  if (sorted.length <= LEAF_ROWS_MAX) return [{ rows: sorted, sorted: true, end }]
   const rows = Math.ceil(LEAF_ROWS_MAX * 0.75)
-  const leaves: ViewRow[][] = []
-  for (let start = 0; start < sorted.length; start += rows) leaves.push(sorted.slice(start, start + rows))
+  const leaves: Leaf[] = []
+  for (let start = 0; start < sorted.length; start += rows) {
+    leaves.push({ rows: sorted.slice(start, start + rows), sorted: true, end: sorted[start + rows] ?? end })
+  }
   return leaves
 }
