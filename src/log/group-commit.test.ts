@@ -80,6 +80,16 @@ describe('an append', () => {
     expect(seen).toEqual([3, 3, 1])
   })
 
+  test('from an answer shares a round with those from the other answers', () => {
+    const ends: number[] = []
+    for (let caller = 0; caller < 5; caller += 1) {
+      log.append([part(0)], () => log.append([part(0)], () => ends.push(first.end)))
+    }
+    // The first caller had a round of its own, the others the next one.
+    sys.time.advance(30)
+    expect(ends).toEqual([6, 10, 10, 10, 10])
+  })
+
   test('tells followers once a round, until they leave', () => {
     let calls = 0
     const leave = first.follow(() => {

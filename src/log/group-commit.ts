@@ -72,8 +72,10 @@ export class GroupCommit {
   #durable: number
   #flushing = false
   #syncing = false
-  /** A round is about to begin: callers that were just answered get the chance to join it. */
+  /** A round is about to begin: callers that were just answered, so many items, get the chance to join it. */
   #resting = false
+  #answered = 0
+  #rests = 0
   #pumping = false
   #failure: Error | undefined
   #idle: (() => void)[] = []
@@ -98,6 +100,8 @@ export class GroupCommit {
     // A flush that begins a checkpoint may put an entry: it goes with the next one.
     if (this.#flushing) return
     if (item.kind === 'append' && !item.fsync) this.#flush()
+    // All of them have joined.
+    if (this.#filling.length >= this.#answered) this.#resting = false
     this.#pump()
   }
 
@@ -160,8 +164,8 @@ export class GroupCommit {
         return
       }
       this.#durable = covered
+      if (!inside) this.#rest(count)
       this.#acknowledge(this.#waiting.splice(0, count))
-      if (!inside) this.#rest()
     })
     inside = false
   }
@@ -173,9 +177,14 @@ export class GroupCommit {
     })
   }
 
-  #rest(): void {
+  #rest(answered: number): void {
     this.#resting = true
+    this.#answered = answered
+    this.#rests += 1
+    const rest = this.#rests
     this.#host.timers.soon(() => {
+      // It ended early, and the next one has begun.
+      if (rest !== this.#rests) return
       this.#resting = false
       this.#pump()
     })
