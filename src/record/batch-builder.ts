@@ -22,6 +22,7 @@ import {
 } from './batch-header.ts'
 import { compress } from './compression.ts'
 import { NO_HEADERS, type RecordHeader } from './record.ts'
+import { SLACK_BYTES, type ValueWriter, WriteTarget } from './write-target.ts'
 
 export interface BatchSettings {
   readonly producerId?: ProducerId
@@ -37,6 +38,11 @@ export interface BatchSettings {
 
 /** Batch length is a signed 32-bit number, and a Node buffer has about the same bound. */
 const BATCH_BYTES_MAX = 0x7fff_ffff
+/** The lengths, deltas and the rest of a record without its key and value. */
+const FRAMING_BYTES_MAX = 48
+/** Values that are written in place get so much room; when one needs more, the next ones get twice as much. */
+const WRITTEN_BYTES_MIN = 1_024
+const WRITTEN_BYTES_MAX = 64 * 1_024
 /** Up to here a loop over the characters is cheaper than a call into native code. */
 const SHORT_TEXT_CHARACTERS = 24
 
@@ -49,14 +55,21 @@ const SHORT_TEXT_CHARACTERS = 24
  * Cost: a record's bytes are written once, and copied once in `build`.
  */
 export class BatchBuilder {
-  #buffer: Buffer
+  #target: WriteTarget
+  /** The target's bytes, nearer. */
+  #buffer: WriteTarget['bytes']
   #position = BATCH_HEADER_BYTES
   #count = 0
   #baseTimestamp: Timestamp = 0
   #maxTimestamp: Timestamp = 0
+  /** What a value is given that is written in place, and how many bytes the last such record's lengths took. */
+  #room = WRITTEN_BYTES_MIN
+  #bodyLengthBytes = 2
+  #valueLengthBytes = 2
 
   constructor(initialBytes = 16 * 1024) {
-    this.#buffer = Buffer.allocUnsafeSlow(Math.max(initialBytes, BATCH_HEADER_BYTES))
+    this.#target = new WriteTarget(Math.max(initialBytes, BATCH_HEADER_BYTES))
+    this.#buffer = this.#target.bytes
   }
 
   get count(): number {
@@ -133,6 +146,49 @@ export class BatchBuilder {
     }
   }
 
+  /**
+   * As `append`, for a value that a writer writes in its place. False, and nothing was appended: it needs more than
+   * `valueBytesMax`, or more room than it was given; append it another way. What the writer throws passes through.
+   */
+  appendWritten<V>(
+    timestamp: Timestamp,
+    key: string | Uint8Array | null,
+    value: V,
+    writer: ValueWriter<V>,
+    valueBytesMax: number,
+  ): boolean {
+    const keyBytes = key === null ? -1 : typeof key === 'string' ? sizeOfShortText(key) : key.length
+    const room = valueBytesMax < this.#room ? valueBytesMax : this.#room
+    const needed = this.#position + FRAMING_BYTES_MAX + (keyBytes < 0 ? 0 : keyBytes) + room + SLACK_BYTES
+    if (needed > this.#buffer.length) this.#grow(needed)
+    const delta = this.#deltaOf(timestamp)
+    const buffer = this.#buffer
+    // The two lengths come before what they count: they are given as many bytes as they took last time.
+    const body = this.#position + this.#bodyLengthBytes
+    buffer[body] = 0
+    let at = writeVarlong(buffer, body + 1, delta)
+    at = writeVarint(buffer, writeVarint(buffer, at, this.#count), keyBytes)
+    if (key !== null)
+      at = typeof key === 'string' ? writeText(buffer, at, key, keyBytes) : writeBytes(buffer, at, key)
+    const start = at + this.#valueLengthBytes
+    const end = writer.write(this.#target, start, start + room, value)
+    if (end < 0) {
+      if (room < valueBytesMax) this.#room = Math.min(WRITTEN_BYTES_MAX, room * 2)
+      return false
+    }
+    const valueBytes = end - start
+    this.#valueLengthBytes = varintSize(valueBytes)
+    if (at + this.#valueLengthBytes !== start) buffer.copyWithin(at + this.#valueLengthBytes, start, end)
+    at = writeVarint(buffer, writeVarint(buffer, at, valueBytes) + valueBytes, 0)
+    this.#bodyLengthBytes = varintSize(at - body)
+    if (this.#position + this.#bodyLengthBytes !== body)
+      buffer.copyWithin(this.#position + this.#bodyLengthBytes, body, at)
+    this.#position = writeVarint(buffer, this.#position, at - body) + at - body
+    if (timestamp > this.#maxTimestamp) this.#maxTimestamp = timestamp
+    this.#count += 1
+    return true
+  }
+
   #tryText(
     timestamp: Timestamp,
     key: string | Uint8Array | null,
@@ -152,7 +208,7 @@ export class BatchBuilder {
       at = typeof key === 'string' ? writeText(buffer, at, key, keyBytes) : writeBytes(buffer, at, key)
     at = writeVarint(buffer, at, valueBytes)
     if (value !== null) {
-      const written = valueBytes === 0 ? 0 : utf8Write(buffer, value, at, valueBytes + spare)
+      const written = valueBytes === 0 ? 0 : buffer.utf8Write(value, at, valueBytes + spare)
       if (written !== valueBytes) {
         this.#count = count
         this.#baseTimestamp = baseTimestamp
@@ -167,14 +223,7 @@ export class BatchBuilder {
 
   /** Counts a record, makes room for it, writes what comes before its key; returns where the key's length goes. */
   #begin(timestamp: Timestamp, keyBytes: number, valueBytes: number, headerBytes: number, spare = 0): number {
-    if (this.#count === 0) {
-      assert(Number.isSafeInteger(timestamp), () => `a timestamp is a safe integer, got ${timestamp}`)
-      this.#baseTimestamp = timestamp
-      this.#maxTimestamp = timestamp
-    }
-    const delta = timestamp - this.#baseTimestamp
-    if (!Number.isSafeInteger(delta) || !Number.isSafeInteger(timestamp))
-      throw badTimestamp(timestamp, this.#baseTimestamp)
+    const delta = this.#deltaOf(timestamp)
     const bodyBytes =
       1 +
       varlongSize(delta) +
@@ -194,6 +243,18 @@ export class BatchBuilder {
     at = writeVarint(buffer, at, this.#count)
     this.#count += 1
     return at
+  }
+
+  /** The timestamp as the batch holds it; the first one is the batch's. */
+  #deltaOf(timestamp: Timestamp): number {
+    if (this.#count === 0) {
+      assert(Number.isSafeInteger(timestamp), () => `a timestamp is a safe integer, got ${timestamp}`)
+      this.#baseTimestamp = timestamp
+      this.#maxTimestamp = timestamp
+    }
+    const delta = timestamp - this.#baseTimestamp
+    if (Number.isSafeInteger(delta) && Number.isSafeInteger(timestamp)) return delta
+    throw badTimestamp(timestamp, this.#baseTimestamp)
   }
 
   /** The whole batch in bytes of its own, base offset 0 and leader epoch 0. The builder keeps its records. */
@@ -248,11 +309,10 @@ export class BatchBuilder {
         `a record batch of ${needed} bytes is more than the format's ${BATCH_BYTES_MAX}; build the batch earlier`,
       )
     }
-    const larger = Buffer.allocUnsafeSlow(
-      Math.min(BATCH_BYTES_MAX, Math.max(needed, this.#buffer.length * 2)),
-    )
-    larger.set(this.#buffer.subarray(0, this.#position))
-    this.#buffer = larger
+    const larger = new WriteTarget(Math.min(BATCH_BYTES_MAX, Math.max(needed, this.#buffer.length * 2)))
+    larger.bytes.set(this.#buffer.subarray(0, this.#position))
+    this.#target = larger
+    this.#buffer = larger.bytes
   }
 }
 
@@ -274,11 +334,11 @@ function sizeOfShortText(text: string): number {
 }
 
 /** Writes a text whose UTF-8 size is known; as many bytes as characters means that it is ASCII. */
-function writeText(buffer: Buffer, at: number, text: string, sizeBytes: number): number {
+function writeText(buffer: WriteTarget['bytes'], at: number, text: string, sizeBytes: number): number {
   if (sizeBytes <= SHORT_TEXT_CHARACTERS && sizeBytes === text.length) {
     for (let index = 0; index < sizeBytes; index += 1) buffer[at + index] = text.charCodeAt(index)
   } else {
-    utf8Write(buffer, text, at, sizeBytes)
+    buffer.utf8Write(text, at, sizeBytes)
   }
   return at + sizeBytes
 }
@@ -316,7 +376,7 @@ function sizeOfHeaders(headers: readonly RecordHeader[]): number {
   return total
 }
 
-function writeHeaders(buffer: Buffer, at: number, headers: readonly RecordHeader[]): number {
+function writeHeaders(buffer: WriteTarget['bytes'], at: number, headers: readonly RecordHeader[]): number {
   let position = writeVarint(buffer, at, headers.length)
   for (const { key, value } of headers) {
     const keyBytes = Buffer.byteLength(key, 'utf8')
@@ -325,13 +385,4 @@ function writeHeaders(buffer: Buffer, at: number, headers: readonly RecordHeader
     if (value !== null) position = writeBytes(buffer, position, value)
   }
   return position
-}
-
-/** Node's own method behind `write`, without the search for the encoding; its types leave it out. */
-function utf8Write(buffer: Buffer, text: string, at: number, bytesMax: number): number {
-  return (buffer as Buffer & Utf8Writable).utf8Write(text, at, bytesMax)
-}
-
-interface Utf8Writable {
-  utf8Write(text: string, at: number, bytesMax: number): number
 }

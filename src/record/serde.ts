@@ -25,4 +25,9 @@ export interface Serde<Out, In = Out> {
    * Refuses what `encode` refuses.
    */
   encodeText?(value: In): string
+  /**
+   * For formats whose bytes are `JSON.stringify` of the value: refuses what `encode` refuses before it writes. Who knows
+   * the value's shape may write it then, without the text between.
+   */
+  checkJson?(value: In): void
 }

@@ -66,6 +66,7 @@ export function json(schema?: StandardSchemaV1): Serde<unknown> {
       format: 'json',
       encode: (value: unknown) => Buffer.from(stringify(value), 'utf8'),
       encodeText: stringify,
+      checkJson: () => undefined,
       decode: (source: TextSource, start: number, end: number) => parse(predictor, source, start, end),
     })
   }

@@ -6,9 +6,10 @@
  * Cost: a value costs one look-up and one call per aggregate.
  */
 import type { Timestamp } from '../../base/brands.ts'
+import { beginCompactValues, readCompactValues, writeCompactValue } from '../../state/compact-values.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
-import { mappedStoreCodec } from '../../state/store-codec.ts'
+import { mappedStoreCodec, type StoreCodec, writtenStoreCodec } from '../../state/store-codec.ts'
 import { type Aggregate, type ElementBucket, keepsElements } from '../graph/aggregate.ts'
 import type { Aggregates } from '../graph/plan.ts'
 import { ElementBuckets, MemoryBucket } from './element-buckets.ts'
@@ -200,11 +201,21 @@ export function decodeGroup(
   return group
 }
 
-function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean) {
+function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean): StoreCodec<Group> {
   const apart = aggregates.map((aggregate) => (keepsElements(aggregate, subtracts) ? true : undefined))
-  return mappedStoreCodec<Group, unknown[]>(
-    (group) => encodeGroup(group, aggregates, apart),
-    (stored) => decodeGroup(stored, aggregates, apart),
+  return writtenStoreCodec<Group>(
+    (target, start, end, group) => {
+      let at = beginCompactValues(target, start, end)
+      if (at >= 0) at = writeCompactValue(target, at, end, group.timestamp)
+      for (let index = 0; index < aggregates.length && at >= 0; index += 1) {
+        const accumulator = group.accumulators[index]
+        const stored =
+          apart[index] === undefined ? (aggregates[index] as AnyAggregate).encode(accumulator) : null
+        at = writeCompactValue(target, at, end, stored)
+      }
+      return group.rows === 0 || at < 0 ? at : writeCompactValue(target, at, end, group.rows)
+    },
+    (bytes, start, end) => decodeGroup(readCompactValues(bytes, start, end), aggregates, apart),
   )
 }
 

@@ -9,6 +9,7 @@
  */
 import { MIN_TIMESTAMP, type Timestamp } from '../../base/brands.ts'
 import { storeKey } from '../../record/key-codec.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { GroupWindowNode } from '../graph/plan.ts'
 import type { Window } from '../graph/window-spec.ts'
@@ -16,6 +17,7 @@ import type { Group } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import { partitionOfKey } from './key-operators.ts'
 import type { TaskContext } from './operator.ts'
+import { rowWriter } from './row-writer.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs, type WindowRowReceiver } from './window-outputs.ts'
 import { windowRow } from './window-rows.ts'
@@ -66,6 +68,7 @@ export class GroupWindowOperator extends TimedOperator {
   readonly #node: GroupWindowNode
   readonly #context: TaskContext
   readonly #outputs: WindowOutputs
+  readonly #json: ValueWriter<unknown> | undefined
   #fired: Timestamp = MIN_TIMESTAMP
   #cursor: { end: Timestamp; key: StoreKey } | undefined
   #changed: { readonly end: Timestamp; readonly key: StoreKey; readonly group: Group }[] = []
@@ -86,6 +89,7 @@ export class GroupWindowOperator extends TimedOperator {
     this.#outputs = outputs
     this.#inclusive = parts.inclusive
     this.groups = new GroupStore(context, node.name, partition, node.aggregates, parts)
+    this.#json = rowWriter(this.groups.names)
   }
 
   replace(key: StoreKey, window: Window, old: unknown, row: unknown, timestamp: Timestamp): void {
@@ -172,7 +176,7 @@ export class GroupWindowOperator extends TimedOperator {
     this.groups.bind(group, end, id)
     const [start, key] = parseGroupId(id)
     const window = { start, end }
-    this.#outputs.closed(key, window, this.#rowOf(key, window, group), this.#lastEvent(end))
+    this.#outputs.closed(key, window, this.#rowOf(key, window, group), this.#lastEvent(end), this.#json)
   }
 
   #rowOf(key: StoreKey, window: Window, group: Group): Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { Timestamp } from '../../base/brands.ts'
 import type { RecordHeader } from '../../record/record.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { MemoryStore } from '../../state/memory-store.ts'
 import type { StoreCodec } from '../../state/store-codec.ts'
@@ -8,6 +9,8 @@ import type { PlanNode, RecordContext } from '../graph/plan.ts'
 /** Takes the records of a stream, one at a time. Whoever calls it keeps neither order nor copies for it. */
 export interface Receiver {
   receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void
+  /** The same for a row whose JSON somebody can write; who has no use for that leaves it out. */
+  receiveRow?(key: StoreKey, row: unknown, timestamp: Timestamp, json: ValueWriter<unknown>): void
 }
 
 /** Takes every change of a table, in order. `undefined`: there was, or is, no row. */

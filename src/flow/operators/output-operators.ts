@@ -2,6 +2,8 @@ import type { Timestamp } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
 import { type Key, keyOfStoreKey } from '../../record/key-codec.ts'
 import { partitionOf } from '../../record/partitioner.ts'
+import { jsonWriter, stringify } from '../../record/serdes.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { SinkWriter } from '../graph/connector.ts'
 import type { OutputNode, TopicSpec } from '../graph/plan.ts'
@@ -44,6 +46,11 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
     const { headers } = this.#context.current
     try {
       const { keySerde, valueSerde } = this.#topic
+      if (headers.length === 0 && value !== null && valueSerde.checkJson !== undefined) {
+        valueSerde.checkJson(value)
+        this.#receiveJson(key, value, timestamp, jsonWriter)
+        return
+      }
       if (headers.length === 0 && value !== null && valueSerde.encodeText !== undefined) {
         this.#receiveText(key, valueSerde.encodeText(value), timestamp)
         return
@@ -60,6 +67,40 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
 
   latest(key: StoreKey, row: unknown, timestamp: Timestamp): void {
     this.receive(key, row, timestamp)
+  }
+
+  receiveRow(key: StoreKey, row: unknown, timestamp: Timestamp, writer: ValueWriter<unknown>): void {
+    const { valueSerde } = this.#topic
+    if (valueSerde.checkJson === undefined || this.#context.current.headers.length > 0) {
+      this.receive(key, row, timestamp)
+      return
+    }
+    try {
+      valueSerde.checkJson(row)
+      this.#receiveJson(key, row, timestamp, writer)
+    } catch (error) {
+      this.#context.current.storeKey = key
+      this.#context.failed(this.#node, error)
+    }
+  }
+
+  /** JSON is written where it shall lie; what does not fit into the room there goes as text. */
+  #receiveJson(key: StoreKey | null, value: unknown, timestamp: Timestamp, json: ValueWriter<unknown>): void {
+    const { keySerde } = this.#topic
+    const writers = this.#writers
+    const asText = writers.length === 1 && key !== null && keySerde?.encodeText !== undefined
+    const stored = asText
+      ? (keySerde.encodeText as (key: Key) => string)(keyOfStoreKey(key))
+      : keySerde === undefined
+        ? null
+        : this.#keyBytes(key)
+    const writer =
+      typeof stored === 'string' ? (writers[0] as PartitionWriter) : this.#writer(stored, timestamp)
+    const bytesMax = this.#recordBytesMax - (stored?.length ?? 0)
+    if (writer.appendWritten(timestamp, stored, value, json, bytesMax)) return
+    const text = stringify(value)
+    this.#checkSize((stored?.length ?? 0) + text.length)
+    writer.appendText(timestamp, stored, text)
   }
 
   /** Text goes into the batch as it is, and the key too where nothing has to be computed of its bytes. */

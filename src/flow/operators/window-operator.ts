@@ -8,6 +8,7 @@
  * Cost: a record costs one look-up, whatever size / every is; a fired window one look-up a key and pane.
  */
 import { MIN_TIMESTAMP, type Timestamp } from '../../base/brands.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 import { compareHashed, hashOfKey } from '../../state/key-hash.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { WindowNode } from '../graph/plan.ts'
@@ -16,6 +17,7 @@ import type { Group } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import type { Receiver, TaskContext } from './operator.ts'
 import { PaneArithmetic } from './pane-arithmetic.ts'
+import { rowWriter } from './row-writer.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs } from './window-outputs.ts'
 import { windowRow } from './window-rows.ts'
@@ -31,6 +33,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
   readonly #lateness: number
   /** One pane a window: no merging. */
   readonly #simple: boolean
+  readonly #json: ValueWriter<unknown> | undefined
   #fired: Timestamp = MIN_TIMESTAMP
   #cursor: { end: Timestamp; key: StoreKey } | undefined
   /** The pane of the last record: nearly always that of the next one. */
@@ -54,6 +57,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     this.#lateness = node.allowedLatenessMs
     this.#simple = this.#panes.paneMs === this.#panes.sizeMs
     this.groups = new GroupStore(context, node.name, partition, node.aggregates)
+    this.#json = rowWriter(this.groups.names)
   }
 
   receive(key: StoreKey | null, value: unknown, timestamp: Timestamp): void {
@@ -150,7 +154,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     for (const [key, group] of groups) {
       if (left === 0) return -1
       left -= 1
-      this.#outputs.closed(key, window, windowRow(this.groups, key, window, group), end - 1)
+      this.#outputs.closed(key, window, windowRow(this.groups, key, window, group), end - 1, this.#json)
       // One object for the whole window: it is read when a commit falls here.
       if (cursor === undefined) this.#cursor = cursor = { end, key }
       else cursor.key = key

@@ -1,5 +1,6 @@
 import type { Timestamp } from '../../base/brands.ts'
 import { type Key, keyOfStoreKey, storeKey } from '../../record/key-codec.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { Window } from '../graph/window-spec.ts'
 import type { Receiver } from './operator.ts'
@@ -42,8 +43,19 @@ export class WindowOutputs {
     this.closing = this.hasFinal || parts.groupsOfFinal.length > 0
   }
 
-  closed(key: StoreKey, window: Window, row: unknown, timestamp: Timestamp): void {
-    if (this.hasFinal) this.final.receive(key, row, timestamp)
+  /** @param json writes such rows, if somebody can. */
+  closed(
+    key: StoreKey,
+    window: Window,
+    row: unknown,
+    timestamp: Timestamp,
+    json?: ValueWriter<unknown>,
+  ): void {
+    if (this.hasFinal) {
+      if (json !== undefined && this.final.receiveRow !== undefined)
+        this.final.receiveRow(key, row, timestamp, json)
+      else this.final.receive(key, row, timestamp)
+    }
     for (const group of this.groupsOfFinal) group.windowRow(window, undefined, row, timestamp)
   }
 

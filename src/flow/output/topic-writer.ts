@@ -1,6 +1,7 @@
 import type { PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'
 import type { RecordHeader } from '../../record/record.ts'
+import type { ValueWriter } from '../../record/write-target.ts'
 
 /** A batch is closed when it has so many bytes: Kafka's own default limit is 1 MiB. */
 const BATCH_BYTES = 900 * 1024
@@ -45,6 +46,19 @@ export class PartitionWriter {
   appendText(timestamp: Timestamp, key: string | Uint8Array | null, value: string | null): void {
     this.#open().appendText(timestamp, key, value)
     this.#added()
+  }
+
+  /** A value that a writer writes in its place; false: it has to be appended another way. */
+  appendWritten<V>(
+    timestamp: Timestamp,
+    key: string | Uint8Array | null,
+    value: V,
+    writer: ValueWriter<V>,
+    valueBytesMax: number,
+  ): boolean {
+    const written = this.#open().appendWritten(timestamp, key, value, writer, valueBytesMax)
+    if (written) this.#added()
+    return written
   }
 
   /** Key and value are ranges of the same bytes; a negative `valueStart` is a tombstone. */
