@@ -3,7 +3,6 @@
 export { type ErrorCode, isMillraceError, MillraceError } from './base/errors.ts'
 export type { EngineState, EngineStatus, InputStatus } from './flow/runtime/engine-port.ts'
 export {
-  type LogRecord,
   type OpenLog,
   open,
   type SendArguments,

@@ -110,7 +110,13 @@ export class GroupConsumer {
   /** The work on the record is done. Idempotent. */
   finish({ feed, ticket }: HandedRecord): void {
     feed.finish(ticket)
-    if (feed.stopped && feed.unfinished === 0) for (const check of [...this.#draining]) check()
+    this.#ended(feed)
+  }
+
+  /** The work on the record, and on all before it in its partition, is done. */
+  finishTo({ feed, ticket }: HandedRecord): void {
+    feed.finishTo(ticket)
+    this.#ended(feed)
   }
 
   /** Commits the lowest unfinished offset of every partition. Durable when it answers. */
@@ -136,6 +142,10 @@ export class GroupConsumer {
     this.#over = true
     this.#commitTimer?.cancel()
     this.#membership.close(() => answer(undefined, undefined))
+  }
+
+  #ended(feed: PartitionFeed): void {
+    if (feed.stopped && feed.unfinished === 0) for (const check of [...this.#draining]) check()
   }
 
   #assigned(partitions: readonly TopicPartition[]): void {

@@ -87,6 +87,11 @@ export class PartitionFeed {
     this.#unfinished.finish(ticket)
   }
 
+  /** Finishes everything that was handed out up to the record of the ticket. */
+  finishTo(ticket: Ticket): void {
+    this.#unfinished.finishTo(ticket)
+  }
+
   /** Idempotent. */
   stop(): void {
     if (this.stopped) return

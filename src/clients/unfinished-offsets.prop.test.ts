@@ -50,6 +50,16 @@ describe('the unfinished offsets', () => {
     expect(offsets).toMatchObject({ position: 2, count: 0 })
   })
 
+  test('a record is finished with all before it', () => {
+    const offsets = new UnfinishedOffsets(0)
+    const tickets = [0, 1, 2, 3].map((offset) => offsets.take(offset))
+    offsets.finish(tickets[1] as number)
+    offsets.finishTo(tickets[2] as number)
+    expect(offsets).toMatchObject({ position: 3, count: 1 })
+    offsets.finishTo(tickets[0] as number)
+    expect(offsets).toMatchObject({ position: 3, count: 1 })
+  })
+
   test('a million records that end in turns keep memory and time small', () => {
     const offsets = new UnfinishedOffsets(0)
     let earlier = offsets.take(0)

@@ -60,6 +60,11 @@ export class UnfinishedOffsets {
     if (this.#head === this.#queue.length || this.#head >= EMPTY_MAX) this.#cut()
   }
 
+  /** Finishes the record and all that were taken before it. */
+  finishTo(ticket: Ticket): void {
+    for (let each = this.#firstTicket + this.#head; each <= ticket; each += 1) this.finish(each)
+  }
+
   /** There is nothing below `next` that was not taken. */
   readTo(next: Offset): void {
     this.#next = Math.max(this.#next, next)

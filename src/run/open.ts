@@ -1,11 +1,12 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
-import type { PartitionId, Timestamp } from '../base/brands.ts'
+import type { PartitionId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Broker, TopicDescription } from '../broker/broker.ts'
 import { openBroker } from '../broker/open.ts'
 import type { RecordData, RecordHeader } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
+import type { LogRecord } from '../streams/log-record.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
 import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
@@ -13,18 +14,6 @@ import { positionText } from '../views/position.ts'
 import { type Checked, openPlace } from './place.ts'
 import { type AppendedRecord, Producer } from './producer.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
-
-/** A record as a reader of a topic gets it. */
-export interface LogRecord<K, V> {
-  readonly key: K
-  /** Null: a tombstone. */
-  readonly value: V
-  readonly timestamp: Timestamp
-  readonly headers: readonly RecordHeader[]
-  readonly topic: string
-  readonly partition: PartitionId
-  readonly offset: number
-}
 
 /** What may be said of a record that is sent, beside its value. */
 export interface SendOptions {

@@ -158,11 +158,12 @@ export async function run<A extends App, const P extends string>(
   const log = new OpenLog(sys, broker)
   const parts: Parts = { sys, place, broker, log, registry, loop, http: undefined, closing: undefined }
   try {
-    await started(loop)
+    // Before the state is back, so that whoever asks hears how far that is.
     if (options.http !== undefined) {
       parts.http = await startHttpServer(facadeOf(plan, parts, metrics), { port: options.http })
     }
     announce(parts.place, parts.http?.url)
+    await started(loop)
   } catch (error) {
     await shutDown(parts, 0).catch(() => undefined)
     throw error

@@ -6,7 +6,8 @@ import type { Broker, PartitionReader, TopicDescription } from '../broker/broker
 import { batchLastOffset, batchPositions } from '../record/batch-header.ts'
 import { decodeCommitted } from '../record/committed-filter.ts'
 import type { StoredRecord } from '../record/record.ts'
-import type { Sys, Timers } from '../sys/sys.ts'
+import type { Sys } from '../sys/sys.ts'
+import { Bell } from './bell.ts'
 
 /** Where to begin: the oldest record, behind the newest one, an offset, or the first record at or after a time. */
 export type From =
@@ -140,38 +141,4 @@ function nextOffset(bytes: Uint8Array): Offset {
   let next = 0
   for (const at of batchPositions(bytes)) next = batchLastOffset(bytes, at) + 1
   return next
-}
-
-/** Longest sleep in one piece; only that a timer is there counts. */
-const AWAKE_MS = 60_000
-
-/** Wakes one waiter; a ring while nobody waits is not lost. */
-class Bell {
-  readonly #timers: Timers
-  #rung = false
-  #waiter: (() => void) | undefined
-
-  constructor(timers: Timers) {
-    this.#timers = timers
-  }
-
-  ring(): void {
-    this.#rung = true
-    this.#waiter?.()
-  }
-
-  /** A process in which only this waits goes on: without a timer Node would end it. */
-  async wait(): Promise<void> {
-    while (!this.#rung) {
-      await new Promise<void>((resolve) => {
-        const timer = this.#timers.after(AWAKE_MS, resolve)
-        this.#waiter = () => {
-          timer.cancel()
-          resolve()
-        }
-      })
-    }
-    this.#waiter = undefined
-    this.#rung = false
-  }
 }

@@ -25,6 +25,7 @@ export {
 export { type App, app, type Leaves } from './app.ts'
 export type { Left, Passed } from './branches.ts'
 export type { Keyed, Records, Rows } from './keyed.ts'
+export type { LogRecord } from './log-record.ts'
 export { deadLetter, skip, stop } from './on-error.ts'
 export {
   type Configurable,

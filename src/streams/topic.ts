@@ -5,6 +5,7 @@ import { type Key, keySerde } from '../record/key-codec.ts'
 import type { Serde, TextSource } from '../record/serde.ts'
 import { json } from '../record/serdes.ts'
 import { carriedBy, carry } from './carried.ts'
+import type { LogRecord } from './log-record.ts'
 import type { topicWithAKey } from './markers.ts'
 import { checkName } from './names.ts'
 import type { Destination, Source } from './seams.ts'
@@ -16,6 +17,8 @@ import type { Destination, Source } from './seams.ts'
  */
 export interface Topic<K, Out, In> extends Source<K, Out>, Destination<DestinationKey<K>, In> {
   readonly name: string
+  /** Whether a record is one of this topic: it tells the records of a consumer of several topics apart. */
+  is(record: { readonly topic: string }): record is LogRecord<K, Out>
   readonly [topicWithAKey]: [K] extends [null] ? false : true
 }
 
@@ -92,7 +95,7 @@ export function topic(name: string, options: TopicOptions<Format> & { readonly k
     valueSerde: valueSerdeOf(value, name),
     durability,
   })
-  return carry({ name }, { topic: spec })
+  return carry({ name, is: (record: { readonly topic: string }) => record.topic === name }, { topic: spec })
 }
 
 /**

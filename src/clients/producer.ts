@@ -1,0 +1,329 @@
+/**
+ * Turns records into batches and appends them.
+ *
+ * A record that comes while nothing is under way leaves in the same turn of the event loop, so that a single awaited
+ * send waits for no timer. While `IN_FLIGHT_MAX` appends are under way records gather, so batches grow with the load.
+ *
+ * Idempotent (default): every batch carries the producer's id, epoch and the number of its first record in the
+ * partition; an append that may or may not have happened is tried again with the same numbers, and the log takes it
+ * once. When an append fails for good, the numbers behind it would leave a gap: a new identity is asked for.
+ *
+ * Memory: records that were taken and not answered are bounded by `bufferBytes`; who sends more waits in line, up to
+ * `maxBlockMs`.
+ */
+import type { DurationMs, Offset, PartitionId } from '../base/brands.ts'
+import { isMillraceError, MillraceError } from '../base/errors.ts'
+import type { PartitionBatch, TopicDescription } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
+import type { ProducerIdentity } from '../broker/transactions.ts'
+import { BatchBuilder } from '../record/batch-builder.ts'
+import type { CompressionName } from '../record/batch-header.ts'
+import { partitionOf, StickyPartitioner } from '../record/partitioner.ts'
+import type { RecordData } from '../record/record.ts'
+import type { Sys, Timer } from '../sys/sys.ts'
+
+/** The log remembers the last five batches of a producer in a partition; more under way could not be told apart. */
+const IN_FLIGHT_MAX = 2
+/** Records without a key go to the next partition when a batch has so many bytes. */
+const STICKY_BYTES = 16 * 1024
+/** A batch is not made larger than this, whatever waits. */
+const BATCH_BYTES_MAX = 512 * 1024
+const RETRY_MS = 100
+/** What a record takes beside its key and value: numbers, a promise's closure. */
+const RECORD_OVERHEAD_BYTES = 64
+const SEQUENCES = 2 ** 31
+
+export interface ProducerOptions {
+  readonly compression: CompressionName
+  readonly idempotent: boolean
+  readonly bufferBytes: number
+  readonly maxBlockMs: DurationMs
+  /** How long an append whose outcome is unknown is tried again. */
+  readonly deliveryTimeoutMs: DurationMs
+}
+
+export const PRODUCER_DEFAULTS: ProducerOptions = Object.freeze({
+  compression: 'none',
+  idempotent: true,
+  bufferBytes: 32 * 1024 * 1024,
+  maxBlockMs: 60_000,
+  deliveryTimeoutMs: 120_000,
+})
+
+export type SendAnswer = (error: Error | undefined, partition: PartitionId, offset: Offset) => void
+
+/** A batch that fills, and who waits for its records. */
+interface OpenBatch {
+  readonly topic: TopicDescription
+  readonly partition: PartitionId
+  readonly builder: BatchBuilder
+  readonly answers: SendAnswer[]
+  bytes: number
+}
+
+interface SentBatch {
+  readonly open: OpenBatch
+  readonly batch: PartitionBatch
+}
+
+interface Blocked {
+  readonly enter: () => void
+  readonly timer: Timer
+  readonly bytes: number
+}
+
+export class Producer {
+  readonly #sys: Pick<Sys, 'timers' | 'clock'>
+  readonly #broker: FullBroker
+  readonly #options: ProducerOptions
+  readonly #sticky = new Map<string, { readonly partitioner: StickyPartitioner; bytes: number }>()
+  /** By topic and partition, in the order of their first record. */
+  #open = new Map<string, OpenBatch>()
+  readonly #blocked: Blocked[] = []
+  #bufferedBytes = 0
+  #scheduled = false
+  #inFlight = 0
+  #identity: ProducerIdentity | undefined
+  #identifying = false
+  /** By topic and partition: the number of the next record. */
+  #sequences = new Map<string, number>()
+  #closed = false
+  #flushed: (() => void)[] = []
+
+  constructor(
+    sys: Pick<Sys, 'timers' | 'clock'>,
+    broker: FullBroker,
+    options: Partial<ProducerOptions> = {},
+  ) {
+    this.#sys = sys
+    this.#broker = broker
+    this.#options = { ...PRODUCER_DEFAULTS, ...options }
+  }
+
+  /** Bytes that were taken and are not answered. */
+  get bufferedBytes(): number {
+    return this.#bufferedBytes
+  }
+
+  /** Sends that wait until there is room in the buffer. */
+  get blocked(): number {
+    return this.#blocked.length
+  }
+
+  /**
+   * Appends one record; `answer` comes when it is as durable as its topic promises.
+   * @param partition undefined: by the key; without a key one partition after the other, a batch each.
+   * Errors: MILLRACE_RECORD_TOO_LARGE, MILLRACE_TIMEOUT, MILLRACE_CLOSED, those of the log.
+   */
+  send(
+    topic: TopicDescription,
+    record: RecordData,
+    partition: PartitionId | undefined,
+    answer: SendAnswer,
+  ): void {
+    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
+    const refusal = this.#refusal(topic, bytes, partition)
+    if (refusal !== undefined) {
+      answer(refusal, -1, -1)
+      return
+    }
+    const cost = bytes + RECORD_OVERHEAD_BYTES
+    const enter = (): void => {
+      this.#bufferedBytes += cost
+      this.#append(topic, record, partition, bytes, (error, place, offset) => {
+        this.#bufferedBytes -= cost
+        answer(error, place, offset)
+      })
+    }
+    // One record always has room, however large; and nobody overtakes those that wait.
+    const fits = this.#bufferedBytes === 0 || this.#bufferedBytes + cost <= this.#options.bufferBytes
+    if (fits && this.#blocked.length === 0) enter()
+    else this.#block(enter, cost, answer)
+  }
+
+  /** Calls `done` when everything sent so far was answered. */
+  flush(done: () => void): void {
+    if (this.#isIdle()) done()
+    else this.#flushed.push(done)
+  }
+
+  /** Takes nothing more; calls `done` when everything was answered. */
+  close(done: () => void): void {
+    this.#closed = true
+    this.flush(done)
+  }
+
+  #refusal(
+    topic: TopicDescription,
+    bytes: number,
+    partition: PartitionId | undefined,
+  ): MillraceError | undefined {
+    if (this.#closed)
+      return new MillraceError('MILLRACE_CLOSED', 'the producer is closed: nothing can be sent any more')
+    const { recordBytesMax } = this.#broker.limits
+    if (bytes > recordBytesMax) {
+      const problem = `a record for ${topic.name} has ${bytes} bytes, the limit is ${recordBytesMax}`
+      const way = 'split it, or store it elsewhere and send its name'
+      return new MillraceError('MILLRACE_RECORD_TOO_LARGE', `${problem}: ${way}`)
+    }
+    if (partition === undefined) return undefined
+    if (Number.isInteger(partition) && partition >= 0 && partition < topic.partitions) return undefined
+    return new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${topic.name} has no partition ${partition}: it has partitions 0 to ${topic.partitions - 1}`,
+    )
+  }
+
+  #block(enter: () => void, bytes: number, answer: SendAnswer): void {
+    const { maxBlockMs, bufferBytes } = this.#options
+    const timer = this.#sys.timers.after(maxBlockMs, () => {
+      this.#blocked.splice(this.#blocked.indexOf(blocked), 1)
+      const problem = `${this.#bufferedBytes} of ${bufferBytes} bytes wait to be written, and nothing was within ${maxBlockMs} ms`
+      answer(
+        new MillraceError('MILLRACE_TIMEOUT', `${problem}: await what you send, or raise bufferBytes`),
+        -1,
+        -1,
+      )
+    })
+    const blocked: Blocked = { enter, timer, bytes }
+    this.#blocked.push(blocked)
+  }
+
+  #letIn(): void {
+    for (let next = this.#blocked[0]; next !== undefined; next = this.#blocked[0]) {
+      if (this.#bufferedBytes > 0 && this.#bufferedBytes + next.bytes > this.#options.bufferBytes) return
+      this.#blocked.shift()
+      next.timer.cancel()
+      next.enter()
+    }
+  }
+
+  #append(
+    topic: TopicDescription,
+    record: RecordData,
+    wanted: PartitionId | undefined,
+    bytes: number,
+    answer: SendAnswer,
+  ): void {
+    const partition = wanted ?? this.#partitionFor(topic, record.key, bytes)
+    const name = `${topic.id}/${partition}`
+    let batch = this.#open.get(name)
+    if (batch === undefined) {
+      batch = { topic, partition, builder: new BatchBuilder(1024), answers: [], bytes: 0 }
+      this.#open.set(name, batch)
+    }
+    batch.builder.append(record.timestamp, record.key, record.value, record.headers)
+    batch.answers.push(answer)
+    batch.bytes += bytes
+    if (batch.bytes >= BATCH_BYTES_MAX) this.#leave()
+    else this.#schedule()
+  }
+
+  #partitionFor(topic: TopicDescription, key: Uint8Array | null, bytes: number): PartitionId {
+    if (topic.partitions === 1) return 0
+    if (key !== null) return partitionOf(key, topic.partitions)
+    let sticky = this.#sticky.get(topic.id)
+    if (sticky === undefined) {
+      sticky = { partitioner: new StickyPartitioner(topic.partitions), bytes: 0 }
+      this.#sticky.set(topic.id, sticky)
+    }
+    if (sticky.bytes > STICKY_BYTES) {
+      sticky.partitioner.nextBatch()
+      sticky.bytes = 0
+    }
+    sticky.bytes += bytes
+    return sticky.partitioner.current
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight >= IN_FLIGHT_MAX) return
+    this.#scheduled = true
+    this.#sys.timers.soon(() => {
+      this.#scheduled = false
+      if (this.#inFlight < IN_FLIGHT_MAX) this.#leave()
+    })
+  }
+
+  /** All batches that fill leave as one append. */
+  #leave(): void {
+    if (this.#open.size === 0) return
+    if (this.#options.idempotent && this.#identity === undefined) {
+      this.#identify()
+      return
+    }
+    const open = [...this.#open.values()]
+    this.#open = new Map()
+    const sent = open.map((each): SentBatch => ({ open: each, batch: this.#build(each) }))
+    this.#inFlight += 1
+    this.#attempt(sent, this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs)
+  }
+
+  #build({ topic, partition, builder }: OpenBatch): PartitionBatch {
+    const { compression } = this.#options
+    const identity = this.#identity
+    const name = `${topic.id}/${partition}`
+    if (identity === undefined) return { topic: topic.id, partition, bytes: builder.build({ compression }) }
+    const baseSequence = this.#sequences.get(name) ?? 0
+    this.#sequences.set(name, (baseSequence + builder.count) % SEQUENCES)
+    return { topic: topic.id, partition, bytes: builder.build({ ...identity, baseSequence, compression }) }
+  }
+
+  #attempt(sent: readonly SentBatch[], deadline: number): void {
+    const batches = sent.map(({ batch }) => batch)
+    this.#broker.append(batches, (error, offsets) => {
+      const again =
+        error !== undefined && isMillraceError(error) && error.retriable && this.#options.idempotent
+      if (again && this.#sys.clock.monotonic() < deadline) {
+        this.#sys.timers.after(RETRY_MS, () => this.#attempt(sent, deadline))
+        return
+      }
+      this.#inFlight -= 1
+      if (error !== undefined) this.#forgetIdentity()
+      for (const [index, { open }] of sent.entries()) settle(open, error, offsets?.[index] ?? -1)
+      this.#letIn()
+      if (this.#inFlight < IN_FLIGHT_MAX) this.#leave()
+      this.#tellFlushed()
+    })
+  }
+
+  /** The log may miss the numbers that failed: a new id begins at 0 everywhere. */
+  #forgetIdentity(): void {
+    this.#identity = undefined
+    this.#sequences = new Map()
+  }
+
+  #identify(): void {
+    if (this.#identifying) return
+    this.#identifying = true
+    this.#broker.transactions.initProducer(
+      { transactionalId: null, timeoutMs: 0, version: 2 },
+      (error, identity) => {
+        this.#identifying = false
+        if (identity === undefined) {
+          const open = [...this.#open.values()]
+          this.#open = new Map()
+          for (const each of open) settle(each, error, -1)
+          this.#letIn()
+          this.#tellFlushed()
+        } else {
+          this.#identity = identity
+          this.#leave()
+        }
+      },
+    )
+  }
+
+  #isIdle(): boolean {
+    return this.#open.size === 0 && this.#inFlight === 0 && this.#blocked.length === 0
+  }
+
+  #tellFlushed(): void {
+    if (!this.#isIdle()) return
+    for (const done of this.#flushed.splice(0)) done()
+  }
+}
+
+function settle({ partition, answers }: OpenBatch, error: Error | undefined, base: Offset): void {
+  let offset = base
+  for (const answer of answers) answer(error, partition, error === undefined ? offset++ : -1)
+}
