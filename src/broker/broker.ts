@@ -17,10 +17,19 @@ export interface Broker {
   createTopic(name: string, settings: TopicSettings, answer: Answer<TopicDescription>): void
   /** Where a partition begins and ends now. Throws MILLRACE_UNKNOWN_TOPIC. */
   bounds(topic: TopicId, partition: PartitionId): PartitionBounds
-  /** The first offset whose record has `timestamp` or a later one; the end offset when there is none. */
+  /** The first offset below the last stable one whose record has `timestamp` or a later one; else that one. */
   offsetForTime(topic: TopicId, partition: PartitionId, timestamp: Timestamp, answer: Answer<Offset>): void
-  /** A reader of committed records from `from` on. `wake` is called when a reader that had nothing may have more. */
-  read(topic: TopicId, partition: PartitionId, from: Offset, wake: () => void): PartitionReader
+  /**
+   * A reader from `from` on. `wake` is called when a reader that had nothing may have more. By default it reads what is
+   * committed: nothing at or behind the last stable offset, and each fetch names what was aborted.
+   */
+  read(
+    topic: TopicId,
+    partition: PartitionId,
+    from: Offset,
+    wake: () => void,
+    isolation?: Isolation,
+  ): PartitionReader
   /** Appends outside any membership: what a plain producer does. */
   append(batches: readonly PartitionBatch[], answer: Answer<readonly Offset[]>): void
   /**
@@ -40,6 +49,9 @@ export interface Broker {
 
 /** Called once, with an error or a value. */
 export type Answer<T> = (error: Error | undefined, value: T | undefined) => void
+
+/** Which records of transactions a reader sees: those that were committed, or all as soon as they are there. */
+export type Isolation = 'read_committed' | 'read_uncommitted'
 
 /** Limits are values that an adapter states. */
 export interface BrokerLimits {

@@ -1,11 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { BatchBuilder } from '../record/batch-builder.ts'
+import { BatchBuilder, type BatchSettings } from '../record/batch-builder.ts'
 import { decodeRecords } from '../record/batch-reader.ts'
+import { decodeCommitted } from '../record/committed-filter.ts'
+import { controlBatch, type MarkerKind } from '../record/control-batch.ts'
 import type {
   Answer,
   Broker,
   CommitGroup,
   CommitOutcome,
+  Isolation,
   Membership,
   PartitionBatch,
   TopicDescription,
@@ -160,6 +163,84 @@ export function brokerContract(
       const find = (time: number) =>
         value<number>(world, (answer) => broker.offsetForTime(topic.id, 0, time, answer))
       expect(await Promise.all([0, 10, 11, 30, 31, 41].map(find))).toEqual([0, 0, 1, 1, 4, 5])
+    })
+
+    rule('an open transaction holds readers back until it commits', async () => {
+      const topic = await create('orders')
+      await append(batch(topic, 0, 'a'))
+      await append(transactional(topic, 7, 0, 't1', 't2'))
+      await append(batch(topic, 0, 'b'))
+      expect(broker.bounds(topic.id, 0)).toMatchObject({ start: 0, lastStable: 1, end: 4 })
+      let woken = 0
+      const reader = broker.read(topic.id, 0, 0, () => {
+        woken += 1
+      })
+      const seen: string[] = []
+      await turns(world, () => drain(reader, seen) > 0)
+      expect(seen).toEqual(['0 a'])
+      drain(reader, seen)
+      // Neither caught up nor idle: SEMANTICS 1.6.
+      expect(reader.atEnd()).toBe(false)
+      await append(batch(topic, 0, 'c'))
+      await append(marker(topic, 7, 'commit'))
+      await turns(world, () => woken > 0)
+      expect(broker.bounds(topic.id, 0)).toMatchObject({ lastStable: 6, end: 6 })
+      await turns(world, () => drain(reader, seen) >= 5)
+      expect(seen).toEqual(['0 a', '1 t1', '2 t2', '3 b', '4 c'])
+      await turns(world, () => drain(reader, seen) > 0 && reader.atEnd())
+      reader.close()
+    })
+
+    rule('what was aborted is never seen, wherever reading begins, also after a restart', async () => {
+      const topic = await create('orders')
+      await append(transactional(topic, 7, 0, 'x'))
+      await append(batch(topic, 0, 'a'))
+      await append(transactional(topic, 7, 1, 'y'), transactional(topic, 8, 0, 'b'))
+      await append(marker(topic, 7, 'abort'))
+      await append(transactional(topic, 7, 2, 'c'))
+      await append(marker(topic, 8, 'commit'), marker(topic, 7, 'commit'))
+      const expected = ['1 a', '3 b', '5 c']
+      expect(await read(topic, 0)).toEqual(expected)
+      await reopen()
+      for (let from = 0; from <= 8; from += 1) {
+        expect(await read(topic, 0, from)).toEqual(expected.filter((line) => Number(line[0]) >= from))
+      }
+    })
+
+    rule('a reader of uncommitted records sees all but the markers, at once', async () => {
+      const topic = await create('orders')
+      await append(transactional(topic, 7, 0, 'x'))
+      await append(marker(topic, 7, 'abort'))
+      await append(transactional(topic, 7, 1, 'y'))
+      expect(await readAll(world, broker, topic, 0, 0, 'read_uncommitted')).toEqual(['0 x', '2 y'])
+    })
+
+    rule('an offset is found by time below the last stable one, and markers have none', async () => {
+      const topic = await create('orders')
+      const find = (time: number) =>
+        value<number>(world, (answer) => broker.offsetForTime(topic.id, 0, time, answer))
+      await append(timed(topic, 0, [10]))
+      await append(transactional(topic, 7, 0, 'x'))
+      await append(timed(topic, 0, [30]))
+      expect(await Promise.all([10, 20, 99].map(find))).toEqual([0, 1, 1])
+      await append(marker(topic, 7, 'commit'))
+      await append(timed(topic, 0, [40]))
+      expect(await Promise.all([20, 35, 99].map(find))).toEqual([2, 4, 5])
+    })
+
+    rule('a batch that comes again is not written again, and one out of order not at all', async () => {
+      const topic = await create('orders')
+      expect(await append(idempotent(topic, 7, 0, 'a', 'b'))).toEqual([0])
+      expect(await append(idempotent(topic, 7, 0, 'a', 'b'), batch(topic, 1, 'x'))).toEqual([0, 0])
+      const gap = await answered(world, (answer) =>
+        broker.append([batch(topic, 1, 'y'), idempotent(topic, 7, 3, 'd')], answer),
+      )
+      expect(gap.error).toMatchObject({ code: 'MILLRACE_OUT_OF_ORDER_SEQUENCE' })
+      await reopen()
+      expect(await append(idempotent(topic, 7, 0, 'a', 'b'))).toEqual([0])
+      expect(await append(idempotent(topic, 7, 2, 'c'))).toEqual([2])
+      expect(await read(topic, 0)).toEqual(['0 a', '1 b', '2 c'])
+      expect(await read(topic, 1)).toEqual(['0 x'])
     })
 
     rule('a commit writes its batches and its positions', async () => {
@@ -347,21 +428,22 @@ export async function outcomeOf(
   )
 }
 
-/** 'offset value' of each record up to the stable end, which must be all there is. */
+/** 'offset value' of each record that counts, up to the end. With an open transaction that is never reached. */
 export async function readAll(
   world: Pick<BrokerWorld, 'settle'>,
   broker: Broker,
   topic: TopicDescription,
   partition: number,
   from = 0,
+  isolation?: Isolation,
 ): Promise<string[]> {
   const lines: string[] = []
-  const reader = broker.read(topic.id, partition, from, () => {})
+  const reader = broker.read(topic.id, partition, from, () => {}, isolation)
   for (let turn = 0; !reader.atEnd() && turn < TURNS_MAX; turn += 1) {
     const fetched = reader.poll(1_000)
     if (fetched === undefined) await world.settle()
     else {
-      for (const { offset, value: bytes } of decodeRecords(fetched.bytes)) {
+      for (const { offset, value: bytes } of decodeCommitted(fetched.bytes, fetched.aborted)) {
         if (offset >= from) lines.push(`${offset} ${Buffer.from(bytes ?? []).toString()}`)
       }
     }
@@ -377,6 +459,45 @@ export async function turns<T>(world: Pick<BrokerWorld, 'settle'>, until: () => 
     await world.settle()
   }
   throw new Error(`nothing came in ${TURNS_MAX} turns`)
+}
+
+function idempotent(
+  topic: TopicDescription,
+  producerId: number,
+  baseSequence: number,
+  ...texts: string[]
+): PartitionBatch {
+  return written(topic, { producerId, producerEpoch: 0, baseSequence }, texts)
+}
+
+function transactional(
+  topic: TopicDescription,
+  producerId: number,
+  baseSequence: number,
+  ...texts: string[]
+): PartitionBatch {
+  return written(topic, { producerId, producerEpoch: 0, baseSequence, transactional: true }, texts)
+}
+
+function written(topic: TopicDescription, settings: BatchSettings, texts: readonly string[]): PartitionBatch {
+  const builder = new BatchBuilder()
+  for (const text of texts) builder.appendText(15, null, text)
+  return { topic: topic.id, partition: 0, bytes: builder.build(settings) }
+}
+
+/** Of timestamp 35. */
+function marker(topic: TopicDescription, producerId: number, kind: MarkerKind): PartitionBatch {
+  return { topic: topic.id, partition: 0, bytes: controlBatch(producerId, 0, kind, 0, 35) }
+}
+
+/** Adds what the reader has now, as 'offset value'; returns how many there are. */
+function drain(reader: ReturnType<Broker['read']>, seen: string[]): number {
+  for (let fetched = reader.poll(1_000); fetched !== undefined; fetched = reader.poll(1_000)) {
+    for (const { offset, value: bytes } of decodeCommitted(fetched.bytes, fetched.aborted)) {
+      seen.push(`${offset} ${Buffer.from(bytes ?? []).toString()}`)
+    }
+  }
+  return seen.length
 }
 
 function timed(topic: TopicDescription, partition: number, times: readonly number[]): PartitionBatch {

@@ -1,28 +1,28 @@
 /**
  * The broker over the log of this process (ARCHITECTURE D3).
  *
- * Groups are a keyed store over an internal topic: `__positions`, one partition, a record for each join and each commit.
- * A commit's record goes into the same group of the log as its batches, so both are there or neither is.
+ * Groups, their positions and transactions are state machines over internal topics (`coordinators/`); their runtime
+ * writes them. The positions of a commit go into the same group of the log as its batches, so both are there or
+ * neither is.
  *
- * Invariants: whether a membership is current is decided in the same step in which the log assigns offsets, so nothing
- * of an older generation can come behind a join. Positions change when they are durable, in the order of the log.
- *
- * Cost: one record with the changed positions a commit. The topic is rewritten as one record a group when it has grown
- * by `POSITIONS_BYTES_MAX`.
+ * Invariant: whether a membership is current is decided in the same step in which the log assigns offsets, so nothing
+ * of an older generation can come behind a join.
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { isMillraceError, MillraceError } from '../../base/errors.ts'
+import type { CoordinatorRecord } from '../../coordinators/coordinator.ts'
+import { GroupMachine } from '../../coordinators/groups/group-machine.ts'
+import { positionRecord } from '../../coordinators/groups/group-record.ts'
 import type { Log, LogPartition, LogTopic } from '../../log/log.ts'
-import { BatchBuilder } from '../../record/batch-builder.ts'
 import { batchRecordCount } from '../../record/batch-header.ts'
 import type { Sys } from '../../sys/sys.ts'
 import type {
   Answer,
-  Broker,
   BrokerLimits,
   CommitGroup,
   CommitOutcome,
   CommittedPosition,
+  Isolation,
   Membership,
   PartitionBatch,
   PartitionBounds,
@@ -30,21 +30,22 @@ import type {
   TopicDescription,
   TopicSettings,
 } from '../broker.ts'
+import type { FullBroker } from '../full-broker.ts'
+import type { NewPosition } from '../groups.ts'
 import { boundsOf } from './bounds.ts'
-import { GroupStates } from './group-states.ts'
+import { LocalCoordinatorRuntime } from './coordinator-runtime.ts'
+import { LocalGroups } from './local-groups.ts'
 import { LocalReader } from './local-reader.ts'
 import { offsetForTime } from './offset-for-time.ts'
-import { appendPositionRecord, type PositionRecord } from './position-record.ts'
-
-export const POSITIONS_TOPIC = '__positions'
 
 export interface LocalBrokerOptions {
-  /** The positions topic is rewritten when it has grown by so much. Default 4 MiB. */
+  /** The topic of a coordinator is rewritten when it has grown by so much. Default 4 MiB. */
   readonly positionsBytesMax?: number
+  /** Positions of a group that was empty for so long, while the log was open, are removed. Default 7 days. */
+  readonly positionsRetentionMs?: number
 }
 
-const POSITIONS_BYTES_MAX = 4 * 1024 * 1024
-const POSITIONS_SEGMENT_BYTES = 8 * 1024 * 1024
+const REWRITE_BYTES = 4 * 1024 * 1024
 
 /** Kafka's `message.max.bytes`; a group is bounded by what a journal entry should hold in memory. */
 const LIMITS: BrokerLimits = Object.freeze({
@@ -53,25 +54,31 @@ const LIMITS: BrokerLimits = Object.freeze({
   conditions: true,
 })
 
-export class LocalBroker implements Broker {
+export class LocalBroker implements FullBroker {
   readonly limits = LIMITS
-  readonly #sys: Sys
+  readonly groups: LocalGroups
   readonly #log: Log
-  readonly #positionsBytesMax: number
-  readonly #groups = new GroupStates()
-  readonly #builder = new BatchBuilder()
-  /** Groups with positions on their way to the disk, all together. */
-  #inFlight = 0
-  #positionsBytes = 0
-  #closed = false
+  readonly #machine: GroupMachine
+  readonly #runtime: LocalCoordinatorRuntime
 
-  /** @throws MillraceError MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT when the positions cannot be read. */
+  /** @throws MillraceError MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT when the state of a coordinator cannot be read. */
   constructor(sys: Sys, log: Log, options: LocalBrokerOptions = {}) {
-    this.#sys = sys
     this.#log = log
-    this.#positionsBytesMax = options.positionsBytesMax ?? POSITIONS_BYTES_MAX
-    const partition = this.#positionsPartition()
-    if (partition !== undefined) this.#groups.replay(partition)
+    const { positionsRetentionMs, positionsBytesMax = REWRITE_BYTES } = options
+    const retention = positionsRetentionMs === undefined ? {} : { positionsRetentionMs }
+    this.#machine = new GroupMachine(() => sys.random.uuid(), retention)
+    const machines = { groups: this.#machine }
+    this.#runtime = new LocalCoordinatorRuntime(sys, log, machines, { rewriteBytes: positionsBytesMax })
+    this.groups = new LocalGroups(this.#machine, {
+      runtime: this.#runtime,
+      timers: sys.timers,
+      stopped: () => this.#runtime.stopped,
+      positionFault: (positions) => this.#positionFault(positions),
+    })
+    // What is replayed begins to live now.
+    this.#machine.begin(this.#runtime.now())
+    this.#runtime.replay()
+    this.groups.start()
   }
 
   topics(): readonly TopicDescription[] {
@@ -99,8 +106,14 @@ export class LocalBroker implements Broker {
     guarded(answer, (once) => once(undefined, offsetForTime(this.#partition(topic, partition), timestamp)))
   }
 
-  read(topic: TopicId, partition: PartitionId, from: Offset, wake: () => void): PartitionReader {
-    return new LocalReader(this.#partition(topic, partition), from, wake)
+  read(
+    topic: TopicId,
+    partition: PartitionId,
+    from: Offset,
+    wake: () => void,
+    isolation: Isolation = 'read_committed',
+  ): PartitionReader {
+    return new LocalReader(this.#partition(topic, partition), from, wake, isolation)
   }
 
   append(batches: readonly PartitionBatch[], answer: Answer<readonly Offset[]>): void {
@@ -112,17 +125,14 @@ export class LocalBroker implements Broker {
   }
 
   join(group: string, answer: Answer<Membership>): void {
-    const settings = { partitions: 1, internal: true, segmentBytes: POSITIONS_SEGMENT_BYTES }
-    guarded(answer, (once) =>
-      this.#log.createTopic(POSITIONS_TOPIC, settings, (error, topic) => {
-        if (topic === undefined) once(error, undefined)
-        else this.#join(group, once)
-      }),
-    )
+    this.groups.takeOver(group, answer)
   }
 
   positions(group: string): readonly CommittedPosition[] {
-    return [...this.#groups.of(group).positions.values()]
+    const { positions } = this.#machine.positions(group)
+    return positions.map(({ topic, partition, offset, leaderEpoch, metadata }) => {
+      return { topic, partition, offset, leaderEpoch, metadata }
+    })
   }
 
   commit(commit: CommitGroup, answer: (outcome: CommitOutcome) => void): void {
@@ -131,19 +141,15 @@ export class LocalBroker implements Broker {
       answer(refused)
       return
     }
-    const { group, generation, member } = commit.membership
-    // While commits are on their way nobody knows what they leave: then all positions are written.
-    const positions = this.#inFlight === 0 ? this.#groups.changed(group, commit.positions) : commit.positions
-    if (positions.length === 0 && commit.batches.length === 0) {
+    const { batches } = commit
+    const groups = this.#positionRecords(commit)
+    if (groups.length === 0 && batches.length === 0) {
       answer({ kind: 'committed', baseOffsets: [] })
       return
     }
-    const batches = [...commit.batches]
-    const records = positions.length === 0 ? [] : [{ group, generation, member, positions, whole: false }]
-    this.#write(batches, records, (error, offsets) => {
-      if (offsets !== undefined) {
-        answer({ kind: 'committed', baseOffsets: offsets.slice(0, commit.batches.length) })
-      } else if (this.#log.failure === undefined) {
+    this.#runtime.write({ groups, batches }, (error, baseOffsets) => {
+      if (baseOffsets !== undefined) answer({ kind: 'committed', baseOffsets })
+      else if (this.#log.failure === undefined) {
         answer({ kind: 'refused', reason: 'disk', error: error as Error })
       } else {
         answer({ kind: 'unknown', error: error as Error })
@@ -157,30 +163,37 @@ export class LocalBroker implements Broker {
   }
 
   close(answer: Answer<void>): void {
-    this.#closed = true
+    const { folder } = this.#log
+    this.#runtime.close()
+    this.groups.close(new MillraceError('MILLRACE_CLOSED', `the log in ${folder} is closed: open it again`))
     this.#log.close(answer)
   }
 
-  #join(group: string, answer: Answer<Membership>): void {
-    const state = this.#groups.of(group)
-    // From this step on commits of older generations are refused; those before it are before it in the log as well.
-    state.generation += 1
-    state.member = this.#sys.random.uuid()
-    const { generation, member } = state
-    this.#write([], [{ group, generation, member, positions: [], whole: false }], (error) => {
-      answer(error, error === undefined ? { group, member, generation } : undefined)
-    })
+  /** Positions that have changed. While writes are on their way nobody knows what they leave: then all are written. */
+  #positionRecords({ membership, positions }: CommitGroup): readonly CoordinatorRecord[] {
+    const { group } = membership
+    const committedAt = this.#runtime.now().wall
+    const { isSettled } = this.#runtime
+    const records: CoordinatorRecord[] = []
+    for (const { topic, partition, offset, leaderEpoch, metadata } of positions) {
+      const known = isSettled ? this.#machine.position(group, topic, partition) : undefined
+      const same =
+        known?.offset === offset && known.metadata === metadata && known.leaderEpoch === leaderEpoch
+      if (same) continue
+      const position = { topic, partition, offset, leaderEpoch, metadata, committedAt }
+      records.push(positionRecord({ group, topic, partition }, position))
+    }
+    return records
   }
 
   /** Why a commit is not even tried. */
   #refusal({ batches, positions, membership, conditions }: CommitGroup): CommitOutcome | undefined {
-    const { group, generation, member } = membership
-    const state = this.#groups.of(group)
-    if (generation !== state.generation || member !== state.member) {
-      const message = `generation ${generation} of group ${group} is over, the present one is ${state.generation}: join again`
+    if (!this.#machine.owns(membership)) {
+      const { group, generation } = membership
+      const message = `generation ${generation} of group ${group} is over, the present one is ${this.#machine.generation(group)}: join again`
       return { kind: 'refused', reason: 'fenced', error: new MillraceError('MILLRACE_FENCED', message) }
     }
-    const stopped = this.#stopped()
+    const { stopped } = this.#runtime
     if (stopped !== undefined) return { kind: 'refused', reason: 'disk', error: stopped }
     const tooLarge = this.#tooLarge(batches)
     if (tooLarge !== undefined) return { kind: 'refused', reason: 'tooLarge', error: tooLarge }
@@ -192,61 +205,6 @@ export class LocalBroker implements Broker {
       return { kind: 'refused', reason: 'condition', error: new MillraceError('MILLRACE_REFUSED', message) }
     }
     return undefined
-  }
-
-  /** Appends batches and records of positions as one group, and applies the records when they are durable. */
-  #write(
-    batches: PartitionBatch[],
-    records: readonly PositionRecord[],
-    answer: Answer<readonly Offset[]>,
-  ): void {
-    const partition = this.#positionsPartition()
-    if (records.length > 0 && partition !== undefined) {
-      const bytes = this.#encode(records)
-      this.#positionsBytes += bytes.length
-      batches.push({ topic: partition.topic.id, partition: partition.index, bytes })
-    }
-    this.#inFlight += 1
-    this.#log.append(batches, (error, offsets) => {
-      this.#inFlight -= 1
-      if (error === undefined) for (const record of records) this.#groups.apply(record)
-      answer(error, offsets)
-      if (error === undefined) this.#rewritePositions()
-    })
-  }
-
-  /**
-   * Keeps the positions topic small. Only while no commit is on its way: a whole record must not come behind a
-   * commit that it does not know. Power fails between its durability and the cut: the topic is longer, replay ends
-   * the same.
-   */
-  #rewritePositions(): void {
-    const partition = this.#positionsPartition()
-    if (this.#positionsBytes < this.#positionsBytesMax || this.#inFlight > 0 || partition === undefined)
-      return
-    if (this.#stopped() !== undefined) return
-    const bytes = this.#encode(this.#groups.whole())
-    this.#positionsBytes = 0
-    this.#inFlight += 1
-    this.#log.append([{ topic: partition.topic.id, partition: partition.index, bytes }], (error, offsets) => {
-      this.#inFlight -= 1
-      const base = offsets?.[0]
-      // A full disk is no harm here: it is tried again after the next growth.
-      if (error === undefined && base !== undefined) partition.cutBefore(base)
-    })
-  }
-
-  #encode(records: readonly PositionRecord[]): Uint8Array {
-    const now = this.#sys.clock.now()
-    this.#builder.reset()
-    for (const record of records) appendPositionRecord(this.#builder, now, record)
-    return this.#builder.build()
-  }
-
-  #stopped(): Error | undefined {
-    if (this.#log.failure !== undefined) return this.#log.failure
-    if (!this.#closed) return undefined
-    return new MillraceError('MILLRACE_CLOSED', `the log in ${this.#log.folder} is closed: open it again`)
   }
 
   /** @throws MillraceError MILLRACE_UNKNOWN_TOPIC. */
@@ -266,8 +224,14 @@ export class LocalBroker implements Broker {
     return new MillraceError('MILLRACE_RECORD_TOO_LARGE', message)
   }
 
-  #positionsPartition(): LogPartition | undefined {
-    return this.#log.topic(POSITIONS_TOPIC)?.partitions[0]
+  #positionFault(positions: readonly NewPosition[]): MillraceError | undefined {
+    try {
+      for (const { topic, partition } of positions) this.#partition(topic, partition)
+      return undefined
+    } catch (error) {
+      if (!isMillraceError(error)) throw error
+      return error
+    }
   }
 
   #partition(topic: TopicId, partition: PartitionId): LogPartition {

@@ -1,6 +1,6 @@
 import type { Offset } from '../../base/brands.ts'
 import type { LogPartition } from '../../log/log.ts'
-import type { FetchedBatches, PartitionReader } from '../broker.ts'
+import type { FetchedBatches, Isolation, PartitionReader } from '../broker.ts'
 import { boundsOf } from './bounds.ts'
 
 const NONE_ABORTED: FetchedBatches['aborted'] = Object.freeze([])
@@ -9,27 +9,31 @@ const NONE_ABORTED: FetchedBatches['aborted'] = Object.freeze([])
 export class LocalReader implements PartitionReader {
   readonly #partition: LogPartition
   readonly #wake: () => void
+  readonly #committedOnly: boolean
   #position: Offset
   /** The last poll found nothing, and nobody was woken since. */
   #starved = false
   #stopFollowing: (() => void) | undefined
 
-  constructor(partition: LogPartition, from: Offset, wake: () => void) {
+  constructor(partition: LogPartition, from: Offset, wake: () => void, isolation: Isolation) {
     this.#partition = partition
     this.#position = from
     this.#wake = wake
+    this.#committedOnly = isolation === 'read_committed'
     this.#stopFollowing = partition.follow(() => this.#mayHaveMore())
   }
 
   poll(bytesMax: number): FetchedBatches | undefined {
     if (this.#stopFollowing === undefined) return undefined
-    const read = this.#partition.read(this.#position, bytesMax)
+    const partition = this.#partition
+    const read = partition.read(this.#position, bytesMax, this.#limit())
     if (read === undefined) {
       this.#starved = true
       return undefined
     }
     this.#position = read.next
-    return { bytes: read.bytes, from: read.from, bounds: boundsOf(this.#partition), aborted: NONE_ABORTED }
+    const aborted = this.#committedOnly ? partition.aborted(read.from, read.next) : NONE_ABORTED
+    return { bytes: read.bytes, from: read.from, bounds: boundsOf(partition), aborted }
   }
 
   atEnd(): boolean {
@@ -41,8 +45,13 @@ export class LocalReader implements PartitionReader {
     this.#stopFollowing = undefined
   }
 
+  #limit(): Offset {
+    return this.#committedOnly ? this.#partition.lastStable : this.#partition.end
+  }
+
+  /** Something was acknowledged: records, or the end of a transaction that held us back. */
   #mayHaveMore(): void {
-    if (!this.#starved) return
+    if (!this.#starved || this.#position >= this.#limit()) return
     this.#starved = false
     this.#wake()
   }

@@ -1,13 +1,10 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { batchPositions } from '../../record/batch-header.ts'
-import { decodeRecords } from '../../record/batch-reader.ts'
-import { CommittedFilter } from '../../record/committed-filter.ts'
 import { type SimSys, simSys } from '../../sim/sim-sys.ts'
-import type { CommitOutcome, Membership, PartitionReader, TopicDescription } from '../broker.ts'
+import type { CommitOutcome, Membership, TopicDescription } from '../broker.ts'
 import { answered, batch, brokerContract, group, outcomeOf, readAll, value } from '../contract.ts'
 import { openBroker } from '../open.ts'
 import { type CommitFate, NO_FAULTS, seededFaults } from './broker-faults.ts'
-import { type OtherTransaction, SimulatedBroker } from './simulated-broker.ts'
+import { SimulatedBroker } from './simulated-broker.ts'
 
 brokerContract('simulated, without faults', () => {
   const sys = simSys(1)
@@ -127,54 +124,6 @@ describe('the faults of a simulated broker', () => {
     sys.time.advance(1)
     expect(woken).toBe(1)
     expect(reader.poll(1_000)).toBeDefined()
-  })
-
-  describe('another client in a transaction', () => {
-    const begin = (...texts: string[]) =>
-      value<OtherTransaction>(world, (answer) => broker.beginTransaction(topic.id, 0, texts, answer))
-    const visible = (reader: PartitionReader) => {
-      const seen: string[] = []
-      const filter = new CommittedFilter()
-      for (let fetched = reader.poll(10_000); fetched !== undefined; fetched = reader.poll(10_000)) {
-        filter.open(fetched.aborted)
-        for (const at of batchPositions(fetched.bytes)) {
-          if (!filter.visible(fetched.bytes, at)) continue
-          const size = new DataView(fetched.bytes.buffer, fetched.bytes.byteOffset).getInt32(at + 8) + 12
-          for (const record of decodeRecords(fetched.bytes.subarray(at, at + size))) {
-            seen.push(`${record.offset} ${Buffer.from(record.value ?? []).toString()}`)
-          }
-        }
-      }
-      return seen
-    }
-
-    test('holds readers back at the last stable offset until it commits', async () => {
-      await value(world, (answer) => broker.append([batch(topic, 0, 'a')], answer))
-      const transaction = await begin('t1', 't2')
-      await value(world, (answer) => broker.append([batch(topic, 0, 'b')], answer))
-      expect(broker.bounds(topic.id, 0)).toMatchObject({ lastStable: 1, end: 4 })
-      let woken = 0
-      const reader = broker.read(topic.id, 0, 0, () => {
-        woken += 1
-      })
-      expect(visible(reader)).toEqual(['0 a'])
-      // Neither caught up nor idle: SEMANTICS 1.6.
-      expect(reader.atEnd()).toBe(false)
-      await answered<void>(world, (answer) => transaction.end('commit', answer))
-      expect(woken).toBeGreaterThan(0)
-      expect(broker.bounds(topic.id, 0)).toMatchObject({ lastStable: 5, end: 5 })
-      expect(visible(reader)).toEqual(['1 t1', '2 t2', '3 b'])
-      expect(reader.atEnd()).toBe(true)
-    })
-
-    test('that aborts is named in the fetch, and the filter leaves it out', async () => {
-      const transaction = await begin('t1')
-      await value(world, (answer) => broker.append([batch(topic, 0, 'b')], answer))
-      await answered<void>(world, (answer) => transaction.end('abort', answer))
-      const reader = broker.read(topic.id, 0, 0, () => {})
-      expect(visible(reader)).toEqual(['1 b'])
-      expect(visible(broker.read(topic.id, 0, 2, () => {}))).toEqual([])
-    })
   })
 })
 

@@ -1,14 +1,12 @@
 /**
  * A broker that behaves as a Kafka cluster may: it wraps another and loses answers, delays them, fences members, gives
- * small and empty fetches, and has open and aborted transactions of other clients. By script or by seed, so that a
- * failure can be repeated.
+ * small and empty fetches. By script or by seed, so that a failure can be repeated.
  *
  * Invariant: it never lies. What it answers as `committed` or `refused` is so; only `unknown` leaves both open, and it is
  * decided before the group's next join answers. Answers come in the order of the calls.
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
-import { BatchBuilder } from '../../record/batch-builder.ts'
 import type { Sys } from '../../sys/sys.ts'
 import type {
   Answer,
@@ -17,6 +15,7 @@ import type {
   CommitGroup,
   CommitOutcome,
   CommittedPosition,
+  Isolation,
   Membership,
   PartitionBatch,
   PartitionBounds,
@@ -26,27 +25,13 @@ import type {
 } from '../broker.ts'
 import { type BrokerFaults, NO_FAULTS } from './broker-faults.ts'
 import { SimulatedReader } from './simulated-reader.ts'
-import { Transactions } from './transactions.ts'
 
 export interface SimulatedBrokerOptions {
   readonly faults?: BrokerFaults
-  /** Given again to the next broker over the same data. */
-  readonly transactions?: Transactions
 }
-
-/** Another client's transaction, which holds back the readers of its partition until it ends. */
-export interface OtherTransaction {
-  end(kind: 'commit' | 'abort', answer: Answer<void>): void
-}
-
-/** Key of an end-of-transaction marker: version i16, type i16. */
-const MARKER_KEYS = { abort: Uint8Array.of(0, 0, 0, 0), commit: Uint8Array.of(0, 0, 0, 1) }
-/** Its value: version i16, coordinator epoch i32. */
-const MARKER_VALUE = new Uint8Array(6)
 
 export class SimulatedBroker implements Broker {
   readonly limits: BrokerLimits
-  readonly transactions: Transactions
   /** May be changed at any time: a test sets the faults of its next step. */
   faults: BrokerFaults
   readonly #inner: Broker
@@ -65,7 +50,6 @@ export class SimulatedBroker implements Broker {
     this.#sys = sys
     this.limits = inner.limits
     this.faults = options.faults ?? NO_FAULTS
-    this.transactions = options.transactions ?? new Transactions()
   }
 
   topics(): readonly TopicDescription[] {
@@ -81,22 +65,25 @@ export class SimulatedBroker implements Broker {
   }
 
   bounds(topic: TopicId, partition: PartitionId): PartitionBounds {
-    const bounds = this.#inner.bounds(topic, partition)
-    return { ...bounds, lastStable: this.transactions.lastStable(topic, partition, bounds.lastStable) }
+    return this.#inner.bounds(topic, partition)
   }
 
   offsetForTime(topic: TopicId, partition: PartitionId, timestamp: Timestamp, answer: Answer<Offset>): void {
     this.#inner.offsetForTime(topic, partition, timestamp, this.#delayed(answer))
   }
 
-  read(topic: TopicId, partition: PartitionId, from: Offset, wake: () => void): PartitionReader {
+  read(
+    topic: TopicId,
+    partition: PartitionId,
+    from: Offset,
+    wake: () => void,
+    isolation?: Isolation,
+  ): PartitionReader {
     const reader: SimulatedReader = new SimulatedReader(
-      (innerWake) => this.#inner.read(topic, partition, from, innerWake),
+      (innerWake) => this.#inner.read(topic, partition, from, innerWake, isolation),
       {
         timers: this.#sys.timers,
         fetchBytes: (wanted) => this.faults.fetchBytes(wanted),
-        bounds: () => this.bounds(topic, partition),
-        aborted: (since) => this.transactions.aborted(topic, partition, since),
         closed: () => this.#readers.delete(reader),
       },
       wake,
@@ -168,46 +155,6 @@ export class SimulatedBroker implements Broker {
     this.#late.clear()
     for (const reader of this.#readers) reader.close()
     this.#inner.close(this.#delayed(answer))
-  }
-
-  /** Another client writes texts in a transaction: they hold readers back until it ends, unseen if it aborts. */
-  beginTransaction(
-    topic: TopicId,
-    partition: PartitionId,
-    texts: readonly string[],
-    answer: Answer<OtherTransaction>,
-  ): void {
-    const producerId = this.transactions.nextProducer()
-    const builder = new BatchBuilder()
-    for (const text of texts) builder.appendText(this.#sys.clock.now(), null, text)
-    const bytes = builder.build({ producerId, producerEpoch: 0, baseSequence: 0, transactional: true })
-    // Readers must not see it before it is known as open: the log answers when it is visible.
-    this.transactions.begin(topic, partition, producerId, this.#inner.bounds(topic, partition).end)
-    this.#inner.append([{ topic, partition, bytes }], (error) => {
-      const transaction: OtherTransaction = {
-        end: (kind, ended) => this.#endTransaction(topic, partition, producerId, kind, ended),
-      }
-      answer(error, error === undefined ? transaction : undefined)
-    })
-  }
-
-  #endTransaction(
-    topic: TopicId,
-    partition: PartitionId,
-    producerId: number,
-    kind: 'commit' | 'abort',
-    answer: Answer<void>,
-  ): void {
-    const builder = new BatchBuilder()
-    builder.append(this.#sys.clock.now(), MARKER_KEYS[kind], MARKER_VALUE)
-    const bytes = builder.build({ producerId, producerEpoch: 0, transactional: true, control: true })
-    this.#inner.append([{ topic, partition, bytes }], (error, offsets) => {
-      if (error === undefined) {
-        this.transactions.end(topic, partition, producerId, kind === 'abort', offsets?.[0] ?? 0)
-        for (const reader of this.#readers) reader.mayHaveMore()
-      }
-      answer(error, undefined)
-    })
   }
 
   /** The answer, later: never before one that was given earlier. */
