@@ -35,10 +35,10 @@ export interface CoordinatorMachine {
   /** Records that build the whole durable state. */
   snapshot(): Iterable<CoordinatorRecord>
   /**
-   * A write failed: everything is forgotten, and whoever waits in the machine for something other than a write gets
-   * the error. What the log holds is applied next.
+   * A write failed: everything is forgotten, and what the log holds is applied next. Returns whoever waits in the
+   * machine: they get the error after that.
    */
-  clear(error: Error): void
+  clear(): readonly ((error: Error) => void)[]
 }
 
 /** One group of the log. */

@@ -160,7 +160,7 @@ test('the positions topic stays small however many commits there are', () => {
     const position = { topic: topic.id, partition: 0, offset, leaderEpoch: 0, metadata: '' }
     broker.commit(group(membership, [], [position]), () => {})
   }
-  const positions = broker.topic('__positions') as TopicDescription
+  const positions = broker.topic('__groups') as TopicDescription
   expect(positions.internal).toBe(true)
   const { start, end } = broker.bounds(positions.id, 0)
   expect(end).toBeGreaterThan(500)
