@@ -3,17 +3,20 @@ import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
 import { assignAll, assignOfProducers } from './append-assignment.ts'
-import { checkBatches } from './append-batches.ts'
+import { assignBatches, checkBatches } from './append-batches.ts'
 import { Checkpointer } from './checkpointer.ts'
 import { isDiskError } from './disk-error.ts'
 import { FolderNames } from './folder-names.ts'
 import { FolderRemover } from './folder-remover.ts'
 import { GroupCommit } from './group-commit.ts'
+import { Housekeeper } from './housekeeper.ts'
+import type { Housekeeping } from './housekeeping.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
 import type { Answer, Log, LogBatch, LogOptions, LogTopic, LogTopicSettings, RecoveryReport } from './log.ts'
 import type { OpenFiles } from './open-files.ts'
 import type { Partition } from './partition.ts'
+import { retentionKind } from './retention.ts'
 import { type TopicRecord, writeShape } from './shape-entries.ts'
 import type { Topic } from './topic.ts'
 import { Topics } from './topics.ts'
@@ -40,6 +43,7 @@ export class LocalLog implements Log {
   readonly #topics: Topics
   readonly #names: FolderNames
   readonly #remover: FolderRemover
+  readonly #housekeeper: Housekeeper
   #bytesSinceCheckpoint = 0
   #closing: Answer<void>[] | undefined
   #closed = false
@@ -91,6 +95,28 @@ export class LocalLog implements Log {
       fail: (error) => this.#commit.fail(error),
       syncNames: (partition) => this.#names.sync(partition),
     })
+    this.#housekeeper = this.#makeHousekeeper()
+  }
+
+  #makeHousekeeper(): Housekeeper {
+    const { sys, options } = this.#parts
+    const retention = retentionKind({ roll: (partition, answer) => this.#roll(partition, answer) })
+    const housekeeper = new Housekeeper(
+      {
+        timers: sys.timers,
+        clock: sys.clock,
+        kinds: [retention],
+        partitions: () => this.#topics.partitions(),
+        warn: (message) => sys.lines.write('warn', message),
+      },
+      options.housekeeping,
+    )
+    if (options.housekeeping !== undefined) housekeeper.start()
+    return housekeeper
+  }
+
+  get housekeeping(): Housekeeping {
+    return this.#housekeeper
   }
 
   get failure(): Error | undefined {
@@ -165,6 +191,7 @@ export class LocalLog implements Log {
       return
     }
     this.#closing = [answer]
+    this.#housekeeper.stop()
     this.#commit.whenIdle(() => {
       if (this.failure !== undefined) this.#end(undefined)
       else this.#checkpointer.whenDone(() => this.#commit.whenIdle(() => this.#closeCleanly()))
@@ -217,6 +244,18 @@ export class LocalLog implements Log {
       `the log ${this.folder} takes nothing any more since an earlier failure; open it again (${messageOf(failure)})`,
       { cause: failure },
     )
+  }
+
+  /** Begins a new segment of the partition behind what was appended, by an append without bytes. */
+  #roll(partition: Partition, answer: Answer<void>): void {
+    const stopped = this.#stopped()
+    if (stopped !== undefined) {
+      answer(stopped, undefined)
+      return
+    }
+    const part = assignBatches(partition, new Uint8Array(0), 0)
+    const answerRolled: Answer<unknown> = (error) => answer(error, undefined)
+    this.#commit.put({ kind: 'append', parts: [part], fsync: true, offsets: [], answer: answerRolled })
   }
 
   #startMoved(partition: Partition, answer: Answer<Offset>): void {

@@ -1,4 +1,5 @@
 import type { DurationMs, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
+import type { Housekeeping, HousekeepingOptions } from './housekeeping.ts'
 import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 
 /**
@@ -17,6 +18,8 @@ export interface Log {
   topicById(id: TopicId): LogTopic | undefined
   /** Answers with the topic, also when it is there with the same number of partitions; else MILLRACE_TOPIC_EXISTS. */
   createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void
+  /** Retention and compaction. In the background only where the options say so. */
+  readonly housekeeping: Housekeeping
   /**
    * Changes settings, and adds partitions (there are never fewer again). Answers with the topic when it is durable; the
    * object that is known already shows it then. MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
@@ -172,6 +175,8 @@ export interface LogOptions {
    * less than the second sync.
    */
   readonly segmentFirstBytes?: number
+  /** Runs it in the background. Default undefined: only `housekeeping.runOnce` does it. */
+  readonly housekeeping?: HousekeepingOptions | undefined
   /** Files that are kept open. Default 256. */
   readonly openFilesMax?: number
   /** An idempotent producer that wrote nothing to a partition for so long is forgotten there. Default 1 day. */

@@ -12,6 +12,7 @@ import { type Checkpoint, writeShape } from './shape-entries.ts'
 
 const DEFAULTS: Required<LogOptions> = {
   verifyReads: false,
+  housekeeping: undefined,
   journalBytesMax: 64 * 1024 * 1024,
   segmentFirstBytes: 256 * 1024,
   openFilesMax: 256,

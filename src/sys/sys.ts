@@ -21,8 +21,11 @@ export interface Clock {
 }
 
 export interface Timers {
-  /** Calls `run` once, `ms` or more from now, never before this call returns. */
-  after(ms: DurationMs, run: () => void): Timer
+  /**
+   * Calls `run` once, `ms` or more from now, never before this call returns. With `background` it keeps no process
+   * alive: a process that has nothing else to do ends before.
+   */
+  after(ms: DurationMs, run: () => void, background?: boolean): Timer
   /** Calls `run` as soon as pending input and output had their turn, never before this call returns. */
   soon(run: () => void): void
 }

@@ -27,16 +27,20 @@ const CLOCK: Clock = { now: () => Date.now(), monotonic: () => performance.now()
 const WAIT_MAX_MS = 0x7fff_ffff
 
 const TIMERS: Timers = {
-  after(ms, run) {
+  after(ms, run, background = false) {
     let handle: NodeJS.Timeout
     // setTimeout rounds down and may fire up to 1 ms early; the port promises `ms` or more.
     const due = performance.now() + ms
     const wait = () => {
       const left = due - performance.now()
       if (left <= 0) run()
-      else handle = setTimeout(wait, Math.min(Math.ceil(left), WAIT_MAX_MS))
+      else handle = start(Math.ceil(left))
     }
-    handle = setTimeout(wait, Math.min(Math.max(ms, 0), WAIT_MAX_MS))
+    const start = (waitMs: number) => {
+      const started = setTimeout(wait, Math.min(waitMs, WAIT_MAX_MS))
+      return background ? started.unref() : started
+    }
+    handle = start(Math.max(ms, 0))
     return { cancel: () => clearTimeout(handle) }
   },
   soon(run) {
