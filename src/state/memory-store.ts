@@ -6,7 +6,7 @@
  *
  * Invariants: an entry that is neither DIRTY nor a ghost holds the value of the last commit. A space is in
  * `#dirtySpaces` exactly if its dirty list is not empty, or it was dropped with one. The last access is forgotten by
- * whatever takes an entry out of a Map.
+ * whatever takes an entry out of its table.
  *
  * Cost: a read-modify-write is one look-up; a commit is linear in the changed entries, a drop of a namespace constant.
  */
@@ -14,6 +14,7 @@ import { assert } from '../base/assert.ts'
 import { ChangeEncoder, type ChangeSink } from './change-encoder.ts'
 import { asciiKeyStart, decodeChangeKey, namespaceBefore } from './changelog-codec.ts'
 import { DIRTY, DURABLE, type Entry, LIVE, RAW, type RawValue } from './entry.ts'
+import { compareHashed, hashOfKey } from './key-hash.ts'
 import type { KeyedStore, Namespace, StoreChange, StoreKey } from './keyed-store.ts'
 import type { EntrySink, SnapshotSource } from './snapshot-source.ts'
 import { Space } from './space.ts'
@@ -36,6 +37,7 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   #lastNamespace: Namespace | undefined
   /** Undefined: nothing is known of `#lastEntry`. */
   #lastKey: StoreKey | undefined
+  #lastHash = 0
   /** The entry of the last key, perhaps a ghost; undefined if it has none. */
   #lastEntry: Entry | undefined
 
@@ -73,8 +75,7 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     const space = known ?? this.#create(namespace)
     const entry = key === this.#lastKey ? this.#lastEntry : this.#look(space, key)
     if (entry === undefined) {
-      this.#lastEntry = space.add(key, value, LIVE)
-      this.#lastKey = key
+      this.#lastEntry = space.add(key, this.#lastHash, value, LIVE)
       this.#grow(space)
       this.#touch(space, this.#lastEntry)
       return
@@ -120,8 +121,14 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   *scan(namespace: Namespace, after?: StoreKey): IterableIterator<readonly [StoreKey, V]> {
     const space = this.#spaces.get(namespace)
     if (space === undefined) return
-    for (const entry of space.sorted(after)) {
-      yield [entry.key, (entry.flags & RAW) === 0 ? (entry.value as V) : this.#decoded(entry)]
+    const afterHash = after === undefined ? 0 : hashOfKey(after)
+    for (const entries of space.sorted(after)) {
+      for (const entry of entries) {
+        if (space.dropped) return
+        if ((entry.flags & LIVE) === 0) continue
+        if (after !== undefined && compareHashed(entry.hash, entry.key, afterHash, after) <= 0) continue
+        yield [entry.key, (entry.flags & RAW) === 0 ? (entry.value as V) : this.#decoded(entry)]
+      }
     }
   }
 
@@ -273,7 +280,8 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
 
   #look(space: Space, key: StoreKey): Entry | undefined {
     this.#lastKey = key
-    this.#lastEntry = space.find(key)
+    this.#lastHash = hashOfKey(key)
+    this.#lastEntry = space.find(key, this.#lastHash)
     return this.#lastEntry
   }
 

@@ -1,31 +1,29 @@
 /**
  * The entries of one namespace.
  *
- * State: one Map while there are few entries, which needs no hash at all; beyond `WHOLE_ENTRIES_MAX` a row of 256 Maps
- * by the top 8 bits of the key's hash. Also the list of entries that changed since the last commit.
+ * State: one table while there are few entries; beyond `WHOLE_ENTRIES_MAX` a row of 256 tables by the top 8 bits of the
+ * key's hash. Also the list of entries that changed since the last commit.
  *
- * What a restore read lies beside them as bytes (see RestoredEntries) and moves into a Map when it is asked for.
+ * What a restore read lies beside them as bytes (see RestoredEntries) and moves into a table when it is asked for.
  *
- * Invariants: a key is in exactly one Map or among the restored; an entry is in `dirty` exactly if its DIRTY flag is set; `size` counts the
- * LIVE ones. A ghost (deleted, not yet committed) stays in its Map, so that a new put of the key finds out whether
- * the changelog knows it.
+ * Invariants: a key is in exactly one table or among the restored; an entry is in `dirty` exactly if its DIRTY flag is
+ * set; `size` counts the LIVE ones. A ghost (deleted, not yet committed) stays in its table, so that a new put of the
+ * key finds out whether the changelog knows it.
  *
- * Cost: the one stall is the fan-out of 16,384 entries (about 2 ms). Afterwards Maps rehash one by one, and a scan sorts one
- * of them at a time. 256 Maps of 2^20 are more than a heap of Node holds.
+ * Cost: the one stall is the fan-out of 65,536 entries (about 4 ms). Afterwards tables grow one by one, and a scan
+ * sorts one of them at a time.
  */
 import { DIRTY, DURABLE, Entry, LIVE, RAW, RawValue } from './entry.ts'
-import { compareHashed, hashOfKey } from './key-hash.ts'
+import { EntryTable } from './entry-table.ts'
+import { hashOfKey } from './key-hash.ts'
 import type { Namespace, StoreKey } from './keyed-store.ts'
 import { RestoredEntries } from './restored-entries.ts'
 import { asBuffer } from './store-codec.ts'
 
-export const WHOLE_ENTRIES_MAX = 16_384
+export const WHOLE_ENTRIES_MAX = 65_536
 const PIECES = 256
-const PIECE_SHIFT = 24
-/** Up to here a scan sorts everything at once; above, it first deals the entries into pieces. */
-const SORTED_AT_ONCE_MAX = 1_024
-
-type Entries = Map<StoreKey, Entry>
+const PIECE_BITS = 8
+const PIECE_SHIFT = 32 - PIECE_BITS
 
 export class Space {
   readonly namespace: Namespace
@@ -36,8 +34,8 @@ export class Space {
   /** The changelog has, or had, entries of it, so that a drop must be written. */
   durable = false
   dirty: Entry[] = []
-  #whole: Entries | undefined = new Map()
-  #row: Entries[] | undefined
+  #whole: EntryTable | undefined = new EntryTable()
+  #row: EntryTable[] | undefined
   /** What a restore read and nobody asked for yet; undefined when there is none. */
   #restored: RestoredEntries | undefined
 
@@ -46,14 +44,14 @@ export class Space {
   }
 
   /** The entry of a key, perhaps a ghost. */
-  find(key: StoreKey): Entry | undefined {
-    const entry = this.#mapped(key)
-    return entry !== undefined || this.#restored === undefined ? entry : this.#wake(this.#restored, key)
+  find(key: StoreKey, hash: number): Entry | undefined {
+    const entry = this.#known(key, hash)
+    return entry !== undefined || this.#restored === undefined ? entry : this.#wake(this.#restored, key, hash)
   }
 
   /** Adds a key that is not there. */
-  add(key: StoreKey, value: unknown, flags: number): Entry {
-    const entry = new Entry(key === 0 ? 0 : key, hashOfKey(key), value, flags)
+  add(key: StoreKey, hash: number, value: unknown, flags: number): Entry {
+    const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
     this.#insert(entry)
     return entry
   }
@@ -61,7 +59,7 @@ export class Space {
   /** Sets what a restore read of a key. True: it had nothing. */
   restore(key: StoreKey, bytes: Uint8Array, start: number, end: number): boolean {
     // Somebody may have asked for it while the store is restored.
-    const woken = this.#mapped(key)
+    const woken = this.#known(key, hashOfKey(key))
     if (woken !== undefined) this.remove(woken)
     this.#restored ??= new RestoredEntries()
     const before = this.#restored.size
@@ -71,7 +69,7 @@ export class Space {
 
   /** The same for a key whose text lies in ASCII in the same bytes. */
   restoreText(bytes: Uint8Array, keyStart: number, keyEnd: number, start: number, end: number): boolean {
-    if (this.#row !== undefined || (this.#whole as Entries).size > 0) {
+    if (this.#row !== undefined || (this.#whole as EntryTable).size > 0) {
       return this.restore(asBuffer(bytes).latin1Slice(keyStart, keyEnd), bytes, start, end)
     }
     this.#restored ??= new RestoredEntries()
@@ -82,18 +80,18 @@ export class Space {
 
   /** Forgets a key while the store is restored. False: it was not there. */
   removeRestored(key: StoreKey): boolean {
-    if (this.#restored?.remove(key, hashOfKey(key)) === true) return true
-    const woken = this.#mapped(key)
+    const hash = hashOfKey(key)
+    if (this.#restored?.remove(key, hash) === true) return true
+    const woken = this.#known(key, hash)
     if (woken !== undefined) this.remove(woken)
     return woken !== undefined
   }
 
-  /** Takes an entry out of its Map. Its flags must tell holders of the object that it is gone. */
+  /** Takes an entry out of its table. Its flags must tell holders of the object that it is gone. */
   remove(entry: Entry): void {
     entry.flags = 0
     entry.value = undefined
-    if (this.#whole !== undefined) this.#whole.delete(entry.key)
-    else (this.#row as Entries[])[entry.hash >>> PIECE_SHIFT]?.delete(entry.key)
+    this.#tableOf(entry.hash).remove(entry)
   }
 
   touch(entry: Entry): void {
@@ -108,51 +106,44 @@ export class Space {
   *entries(): IterableIterator<Entry> {
     const restored = this.#restored
     if (restored !== undefined) for (const row of restored.all()) yield entryOf(restored, row)
-    // Only now: what somebody asked for in between lies in a Map.
+    // Only now: what somebody asked for in between lies in a table.
     if (this.#whole !== undefined) yield* this.#whole.values()
-    else for (const piece of this.#row as Entries[]) yield* piece.values()
+    else for (const piece of this.#row as EntryTable[]) yield* piece.values()
   }
 
-  /** Live entries in the order of (hash, key), sorted piece by piece as they are asked for. */
-  *sorted(after: StoreKey | undefined): IterableIterator<Entry> {
-    const afterHash = after === undefined ? 0 : hashOfKey(after)
-    const first = afterHash >>> PIECE_SHIFT
+  /**
+   * All entries in the order of (hash, key), piece by piece as they are asked for, from the piece that holds `after`.
+   * They may be gone by the time they are looked at, which their flags say, and this space with them.
+   */
+  *sorted(after: StoreKey | undefined): IterableIterator<readonly Entry[]> {
     this.#prepareScan()
-    const dealt = this.#whole === undefined ? undefined : deal(this.#whole)
-    for (let piece = first; piece < PIECES; piece += 1) {
+    if (this.#whole !== undefined) {
+      yield this.#whole.sorted()
+      return
+    }
+    const row = this.#row as EntryTable[]
+    for (let piece = after === undefined ? 0 : hashOfKey(after) >>> PIECE_SHIFT; piece < PIECES; piece += 1) {
       if (this.#restored !== undefined) this.#wakeRows(this.#restored, this.#restored.piece(piece))
-      const entries =
-        dealt === undefined ? [...((this.#row as Entries[])[piece]?.values() ?? [])] : dealt[piece]
-      if (entries === undefined) continue
-      entries.sort(byHash)
-      for (const entry of entries) {
-        if (this.dropped) return
-        if ((entry.flags & LIVE) === 0) continue
-        if (after !== undefined && compareHashed(entry.hash, entry.key, afterHash, after) <= 0) continue
-        yield entry
-      }
+      yield (row[piece] as EntryTable).sorted()
     }
   }
 
-  #mapped(key: StoreKey): Entry | undefined {
-    const whole = this.#whole
-    if (whole !== undefined) return whole.get(key)
-    return (this.#row as Entries[])[hashOfKey(key) >>> PIECE_SHIFT]?.get(key)
+  #tableOf(hash: number): EntryTable {
+    return this.#whole ?? ((this.#row as EntryTable[])[hash >>> PIECE_SHIFT] as EntryTable)
+  }
+
+  #known(key: StoreKey, hash: number): Entry | undefined {
+    return this.#tableOf(hash).find(key, hash)
   }
 
   #insert(entry: Entry): void {
-    const whole = this.#whole
-    if (whole !== undefined) {
-      whole.set(entry.key, entry)
-      if (whole.size > WHOLE_ENTRIES_MAX) this.#fanOut(whole)
-    } else {
-      ;(this.#row as Entries[])[entry.hash >>> PIECE_SHIFT]?.set(entry.key, entry)
-    }
+    this.#tableOf(entry.hash).add(entry)
+    if (this.#whole !== undefined && this.#whole.size > WHOLE_ENTRIES_MAX) this.#fanOut(this.#whole)
   }
 
-  /** A restored entry is asked for the first time: from now on it lies in a Map. */
-  #wake(restored: RestoredEntries, key: StoreKey): Entry | undefined {
-    const row = restored.find(key, hashOfKey(key))
+  /** A restored entry is asked for the first time: from now on it lies in a table. */
+  #wake(restored: RestoredEntries, key: StoreKey, hash: number): Entry | undefined {
+    const row = restored.find(key, hash)
     if (row < 0) return undefined
     const entry = entryOf(restored, row)
     this.#wakeEntry(restored, entry)
@@ -175,10 +166,9 @@ export class Space {
     if (this.#restored !== undefined && this.#whole !== undefined) this.#fanOut(this.#whole)
   }
 
-  #fanOut(whole: Entries): void {
-    const row: Entries[] = []
-    for (let piece = 0; piece < PIECES; piece += 1) row.push(new Map())
-    for (const [key, entry] of whole) row[entry.hash >>> PIECE_SHIFT]?.set(key, entry)
+  #fanOut(whole: EntryTable): void {
+    const row = Array.from({ length: PIECES }, () => new EntryTable(PIECE_BITS))
+    for (const entry of whole.values()) row[entry.hash >>> PIECE_SHIFT]?.add(entry)
     this.#row = row
     this.#whole = undefined
   }
@@ -188,24 +178,4 @@ function entryOf(restored: RestoredEntries, row: number): Entry {
   const key = restored.key(row)
   const value = new RawValue(restored.bytes(row), restored.valueStart(row), restored.valueEnd(row))
   return new Entry(key, hashOfKey(key), value, LIVE | DURABLE | RAW)
-}
-
-/** Entries by piece; few ones are all put into the last, which any `after` leaves to be looked at. */
-function deal(whole: Entries): readonly (Entry[] | undefined)[] {
-  const dealt = new Array<Entry[] | undefined>(PIECES).fill(undefined)
-  if (whole.size <= SORTED_AT_ONCE_MAX) {
-    dealt[PIECES - 1] = [...whole.values()]
-    return dealt
-  }
-  for (const entry of whole.values()) {
-    const piece = entry.hash >>> PIECE_SHIFT
-    const entries = dealt[piece]
-    if (entries === undefined) dealt[piece] = [entry]
-    else entries.push(entry)
-  }
-  return dealt
-}
-
-function byHash(left: Entry, right: Entry): number {
-  return compareHashed(left.hash, left.key, right.hash, right.key)
 }

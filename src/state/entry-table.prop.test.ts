@@ -1,0 +1,83 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Entry, LIVE } from './entry.ts'
+import { EntryTable } from './entry-table.ts'
+import { compareHashed, hashOfKey } from './key-hash.ts'
+import type { StoreKey } from './keyed-store.ts'
+
+const arbitraryKey = fc.oneof(
+  fc.integer({ min: 0, max: 60 }),
+  fc.integer({ min: 0, max: 60 }).map((number) => `key-${number}`),
+)
+const arbitrarySteps = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ kind: fc.constant('add' as const), key: arbitraryKey }) },
+    { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), key: arbitraryKey }) },
+  ),
+  { maxLength: 300 },
+)
+/** All hashes: those of the keys, a few at the end of the table, where walks wrap around, and equal ones. */
+const arbitraryHashOf = fc.constantFrom<(key: StoreKey) => number>(
+  hashOfKey,
+  (key) => (hashOfKey(key) & 7) - 4,
+  () => -1,
+)
+
+test('it is a Map in the order of its hashes', () => {
+  fc.assert(
+    fc.property(arbitrarySteps, arbitraryHashOf, (steps, hashOf) => {
+      const table = new EntryTable()
+      const model = new Map<StoreKey, Entry>()
+      for (const { kind, key } of steps) {
+        const present = model.get(key)
+        expect(table.find(key, hashOf(key))).toBe(present)
+        if (kind === 'remove' && present !== undefined) {
+          table.remove(present)
+          model.delete(key)
+        } else if (kind === 'add' && present === undefined) {
+          const entry = new Entry(key, hashOf(key), key, LIVE)
+          table.add(entry)
+          model.set(key, entry)
+        }
+      }
+      expect(table.size).toBe(model.size)
+      expect(new Set(table.values())).toEqual(new Set(model.values()))
+      expect(table.sorted()).toEqual(
+        [...model.values()].sort((left, right) => compareHashed(left.hash, left.key, right.hash, right.key)),
+      )
+    }),
+    { numRuns: 300 },
+  )
+})
+
+test('upper bits that are the same in all hashes tell nothing, and are left out', () => {
+  const table = new EntryTable(8)
+  const entries = Array.from({ length: 5_000 }, (_, index) => {
+    return new Entry(index, 0x7f000000 | (hashOfKey(index) >>> 8), index, LIVE)
+  })
+  for (const entry of entries) table.add(entry)
+  for (const entry of entries) expect(table.find(entry.key, entry.hash)).toBe(entry)
+  expect(table.sorted()).toEqual([...entries].sort((left, right) => left.hash - right.hash))
+})
+
+test('a walk over the entries misses none, whatever is added and removed meanwhile', () => {
+  const table = new EntryTable()
+  const kept = Array.from({ length: 40 }, (_, index) => new Entry(index, hashOfKey(index), index, LIVE))
+  const removed = Array.from(
+    { length: 40 },
+    (_, index) => new Entry(`r${index}`, hashOfKey(`r${index}`), 0, LIVE),
+  )
+  for (const [index, entry] of kept.entries()) {
+    table.add(removed[index] as Entry)
+    table.add(entry)
+  }
+  const seen = new Set<Entry>()
+  const walk = table.values()
+  for (let turn = 0; turn < 10; turn += 1) seen.add(walk.next().value as Entry)
+  for (const entry of removed) table.remove(entry)
+  // It grows, and leaves the holes behind.
+  for (let more = 0; more < 500; more += 1)
+    table.add(new Entry(`m${more}`, hashOfKey(`m${more}`), more, LIVE))
+  for (const entry of walk) seen.add(entry)
+  for (const entry of kept) expect(seen).toContain(entry)
+})

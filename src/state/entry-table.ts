@@ -1,0 +1,159 @@
+/**
+ * Entries by key, in a table that is also nearly sorted by the hash of the key, so that a scan hardly sorts.
+ *
+ * State: `#entries` by row, in the order in which they came, with holes where some were removed. `#slots`: the row plus
+ * one and the hash, in turn, by linear probing from the place that the upper bits of the hash say.
+ *
+ * Invariants: at most half of the slots are not free, so every walk ends and a place lies close to where it should.
+ * Walking over the slots in order, hashes rise but for neighbours that met. An array of entries is never compacted in
+ * place: who walks over it meanwhile misses none.
+ *
+ * Cost: a look-up is one or two places in one array of integers, and then the entry itself; growing is linear and
+ * goes through both arrays of slots in order.
+ */
+import type { Entry } from './entry.ts'
+import { compareKeys } from './key-hash.ts'
+import type { StoreKey } from './keyed-store.ts'
+
+const SLOT_FIELDS = 2
+const CAPACITY_BITS_MIN = 3
+/** Of a slot's row: nothing was ever there; what was there is gone. */
+const FREE = 0
+const REMOVED = -1
+
+export class EntryTable {
+  /** Upper bits that are the same in all hashes of this table, and tell nothing. */
+  readonly #skip: number
+  #slots = new Int32Array(SLOT_FIELDS << CAPACITY_BITS_MIN)
+  #shift = 32 - CAPACITY_BITS_MIN
+  #mask = (1 << CAPACITY_BITS_MIN) - 1
+  /** Slots that are not free. */
+  #used = 0
+  #size = 0
+  #entries: (Entry | undefined)[] = []
+
+  constructor(skip = 0) {
+    this.#skip = skip
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  find(key: StoreKey, hash: number): Entry | undefined {
+    const slots = this.#slots
+    const mask = this.#mask
+    let place = (hash << this.#skip) >>> this.#shift
+    for (;;) {
+      const row = slots[place * SLOT_FIELDS] as number
+      if (row === FREE) return undefined
+      if (slots[place * SLOT_FIELDS + 1] === hash && row !== REMOVED) {
+        const entry = this.#entries[row - 1] as Entry
+        if (entry.key === key) return entry
+      }
+      place = (place + 1) & mask
+    }
+  }
+
+  /** Adds an entry whose key is not there. */
+  add(entry: Entry): void {
+    this.#size += 1
+    this.#put(this.#entries.push(entry), entry.hash)
+    if (this.#used * 2 > this.#mask) this.#grow()
+  }
+
+  remove(entry: Entry): void {
+    const slots = this.#slots
+    let place = (entry.hash << this.#skip) >>> this.#shift
+    for (;;) {
+      const row = slots[place * SLOT_FIELDS] as number
+      if (row === FREE) return
+      if (row !== REMOVED && this.#entries[row - 1] === entry) {
+        slots[place * SLOT_FIELDS] = REMOVED
+        this.#entries[row - 1] = undefined
+        this.#size -= 1
+        return
+      }
+      place = (place + 1) & this.#mask
+    }
+  }
+
+  /** Those that are there now and still when their turn comes; some of them may be removed ones, which have no flags. */
+  *values(): IterableIterator<Entry> {
+    const entries = this.#entries
+    const count = entries.length
+    for (let row = 0; row < count; row += 1) {
+      const entry = entries[row]
+      if (entry !== undefined) yield entry
+    }
+  }
+
+  /** All entries, by hash, taken as unsigned, then by key. */
+  sorted(): Entry[] {
+    const slots = this.#slots
+    const sorted: Entry[] = []
+    let wrapped: Entry[] | undefined
+    for (let place = 0; place <= this.#mask; place += 1) {
+      const row = slots[place * SLOT_FIELDS] as number
+      if (row <= FREE) continue
+      const entry = this.#entries[row - 1] as Entry
+      const home = ((slots[place * SLOT_FIELDS + 1] as number) << this.#skip) >>> this.#shift
+      if (home <= place) insert(sorted, entry)
+      // It had no place at the end any more and stands at the begin.
+      else if (wrapped === undefined) wrapped = [entry]
+      else wrapped.push(entry)
+    }
+    if (wrapped !== undefined) for (const entry of wrapped) insert(sorted, entry)
+    return sorted
+  }
+
+  #put(stored: number, hash: number): void {
+    const slots = this.#slots
+    let place = (hash << this.#skip) >>> this.#shift
+    while (slots[place * SLOT_FIELDS] !== FREE) place = (place + 1) & this.#mask
+    slots[place * SLOT_FIELDS] = stored
+    slots[place * SLOT_FIELDS + 1] = hash
+    this.#used += 1
+  }
+
+  /** Room for twice the entries, without the holes. */
+  #grow(): void {
+    const before = this.#slots
+    const rows = this.#size < this.#entries.length ? this.#compact() : undefined
+    let bits = CAPACITY_BITS_MIN
+    while (1 << bits < this.#size * 4) bits += 1
+    this.#shift = 32 - bits
+    this.#mask = (1 << bits) - 1
+    this.#slots = new Int32Array(SLOT_FIELDS << bits)
+    this.#used = 0
+    for (let at = 0; at < before.length; at += SLOT_FIELDS) {
+      const row = before[at] as number
+      if (row <= FREE) continue
+      this.#put(rows === undefined ? row : (rows[row] as number), before[at + 1] as number)
+    }
+  }
+
+  /** Moves the entries together, into an array of their own; returns where each stored row went. */
+  #compact(): Int32Array {
+    const rows = new Int32Array(this.#entries.length + 1)
+    const entries: Entry[] = []
+    for (const [row, entry] of this.#entries.entries()) {
+      if (entry !== undefined) rows[row + 1] = entries.push(entry)
+    }
+    this.#entries = entries
+    return rows
+  }
+}
+
+/** Puts an entry in its place, which is nearly always the last. */
+function insert(sorted: Entry[], entry: Entry): void {
+  const hash = entry.hash >>> 0
+  let at = sorted.length
+  for (; at > 0; at -= 1) {
+    const before = sorted[at - 1] as Entry
+    const beforeHash = before.hash >>> 0
+    if (beforeHash < hash || (beforeHash === hash && compareKeys(before.key, entry.key) < 0)) break
+    sorted[at] = before
+  }
+  sorted[at] = entry
+}
