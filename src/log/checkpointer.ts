@@ -8,8 +8,8 @@ export interface CheckpointerHost {
   readonly partitions: () => Iterable<Partition>
   /** The log's state as the body of a checkpoint entry. */
   readonly snapshot: (clean: boolean) => Uint8Array
-  /** Journals the checkpoint; `done` when it is durable. */
-  readonly commit: (body: Uint8Array, done: () => void) => void
+  /** Journals the checkpoint; `done` when it is durable, or was refused. */
+  readonly commit: (body: Uint8Array, done: (error: Error | undefined) => void) => void
   /** Older journal files may go. */
   readonly covered: () => void
   readonly fail: (error: Error) => void
@@ -44,8 +44,9 @@ export class Checkpointer {
         this.#host.fail(error)
         return
       }
-      this.#host.commit(body, () => {
-        this.#host.covered()
+      this.#host.commit(body, (refused) => {
+        // On a full disk the older files stay: the next checkpoint, when this file is full as well, covers them too.
+        if (refused === undefined) this.#host.covered()
         this.#end()
       })
     })
@@ -55,11 +56,6 @@ export class Checkpointer {
   whenDone(done: () => void): void {
     if (this.#running) this.#whenDone.push(done)
     else done()
-  }
-
-  /** The log failed: what is under way does not end any more. */
-  abandon(): void {
-    this.#end()
   }
 
   /** Makes every segment, as long as it is now, and its name durable; one after the other. */

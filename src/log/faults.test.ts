@@ -3,7 +3,7 @@ import { isMillraceError, MillraceError } from '../base/errors.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import { batchPositions } from '../record/batch-header.ts'
 import { BatchReader } from '../record/batch-reader.ts'
-import { RecordedLines } from '../sim/sim-sys.ts'
+import { RecordedLines, simSys } from '../sim/sim-sys.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
 import { MemoryDisk } from '../sys/memory/memory-disk.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
@@ -240,4 +240,37 @@ test('after a failed sync every append is refused, reads go on, and closing ends
     closed = true
   })
   expect(closed).toBe(true)
+})
+
+test('a checkpoint that is refused for a full disk is made later, and the log can be closed', () => {
+  let refused = 0
+  for (let bytes = 0; bytes < 700; bytes += 10) {
+    const sys = simSys(1)
+    const options = { journalBytesMax: 2000, segmentFirstBytes: 100_000 }
+    const log = openLog(sys, '/log', options)
+    log.createTopic('t', { partitions: 1 }, () => {})
+    const topic = log.topic('t') as LogTopic
+    let acknowledged = 0
+    const append = () => {
+      const builder = new BatchBuilder(256)
+      builder.appendText(0, null, 'x'.repeat(100))
+      log.append([{ topic: topic.id, partition: 0, bytes: builder.build() }], (error) => {
+        if (error === undefined) acknowledged += 1
+        else refused += 1
+      })
+    }
+    for (let index = 0; index < 10; index += 1) append()
+    sys.disk.diskFull(bytes)
+    for (let index = 0; index < 4; index += 1) append()
+    sys.disk.diskFull(Number.POSITIVE_INFINITY)
+    if (log.failure === undefined) for (let index = 0; index < 20; index += 1) append()
+    let closed = false
+    log.close(() => {
+      closed = true
+    })
+    sys.time.runUntilIdle()
+    expect(closed, `${bytes} bytes were left`).toBe(true)
+    expect(openLog(sys, '/log', options).topic('t')?.partitions[0]?.end).toBe(acknowledged)
+  }
+  expect(refused).toBeGreaterThan(20)
 })

@@ -90,7 +90,7 @@ export class LocalLog implements Log {
     this.#checkpointer = new Checkpointer({
       partitions: () => this.#topics.partitions(),
       snapshot: (clean) => this.#snapshot(clean),
-      commit: (body, done) => this.#change(ENTRY_TYPE.checkpoint, body, nothing, (error) => !error && done()),
+      commit: (body, done) => this.#change(ENTRY_TYPE.checkpoint, body, nothing, done),
       covered: () => this.#dropOlderJournals(),
       fail: (error) => this.#commit.fail(error),
       syncNames: (partition) => this.#names.sync(partition),
