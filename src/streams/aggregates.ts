@@ -115,7 +115,11 @@ export interface CustomAggregate<V, A, R> {
   readonly name: string
   /** The accumulator of no values. It must be made of what JSON can hold, or have `encode` and `decode`. */
   create(): A
-  /** Takes a value in; may change the accumulator, and returns it. */
+  /**
+   * Takes a value in; may change the accumulator, and returns it. When another aggregate of the step throws at the value,
+   * it is taken out again by `subtract`; where there is none, the accumulator that `add` was given is put back, so such
+   * an `add` should return a new one.
+   */
   add(accumulator: A, value: V): A
   /** Takes the right accumulator into the left one: windows are computed in parts, and sessions merge. */
   merge(left: A, right: A): A

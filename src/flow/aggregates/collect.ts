@@ -52,6 +52,10 @@ export function collectAggregate<V>(by?: (value: V) => unknown): Aggregate<V, un
         }
         throw missing(text)
       },
+      undo: (bucket) => {
+        const last = sorted(bucket).at(-1)
+        if (last !== undefined) bucket.delete(last[0])
+      },
       merge: (into, from) => {
         for (const [, stored] of sorted(from)) put(into, stored)
       },

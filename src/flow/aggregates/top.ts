@@ -37,7 +37,11 @@ export function topAggregate<V>(
     kind,
     bounded: true,
     create: () => [],
-    add: (best, value) => insert(best, ranked(value), n),
+    add: (best, value) => {
+      const one = ranked(value)
+      // A new array, so that the old one can be put back.
+      return among(best, one, n) ? insert([...best], one, n) : best
+    },
     merge: (left, right) => {
       for (const one of right) insert(left, one, n)
       return left
@@ -76,9 +80,13 @@ function compareRanked(left: Ranked, right: Ranked): number {
   return compareOrdered(left.ties, right.ties)
 }
 
+function among(best: readonly Ranked[], one: Ranked, n: number): boolean {
+  return best.length < n || compareRanked(one, best[n - 1] as Ranked) < 0
+}
+
 function insert(best: Ranked[], one: Ranked, n: number): Ranked[] {
+  if (!among(best, one, n)) return best
   let at = best.length
-  if (at === n && compareRanked(one, best[n - 1] as Ranked) >= 0) return best
   // From behind, past equal ones never: the earlier value stays in front.
   while (at > 0 && compareRanked(one, best[at - 1] as Ranked) < 0) at -= 1
   best.splice(at, 0, one)

@@ -6,7 +6,11 @@ export interface Aggregate<V = never, A = unknown, R = unknown> {
   /** Name of the kind and its parameters, part of the plan's identity: 'count', 'top(10)'. */
   readonly kind: string
   create(): A
-  /** Takes a value in; may change the accumulator in place, and returns it (or the new one). */
+  /**
+   * Takes a value in and returns the accumulator: the same, changed in place, if `subtract` can take the value out
+   * again; else a new one, so that the old one can be put back when another aggregate of the step throws. What it throws
+   * itself, it throws before it changes anything.
+   */
   add(accumulator: A, value: V): A
   /** Takes a value out again, for tables. Undefined: the aggregate cannot, and a plan that needs it is refused. */
   readonly subtract?: ((accumulator: A, value: V) => A) | undefined
@@ -38,6 +42,8 @@ export interface ElementBucket {
 export interface ElementsAggregate<V, R> {
   add(bucket: ElementBucket, value: V): void
   readonly subtract?: ((bucket: ElementBucket, value: V) => void) | undefined
+  /** Takes out the value that came last, where `subtract` might take another one that is equal. */
+  readonly undo?: ((bucket: ElementBucket, value: V) => void) | undefined
   merge(into: ElementBucket, from: ElementBucket): void
   result(bucket: ElementBucket): R
 }

@@ -24,6 +24,8 @@ export class GroupStore {
   readonly #aggregates: readonly AnyAggregate[]
   /** Undefined where the accumulator is written whole. */
   readonly #buckets: readonly (ElementBuckets | undefined)[]
+  /** The accumulators before the value that goes in now. */
+  readonly #before: unknown[] = []
   /** Some aggregate keeps its elements apart: groups of the store have to be bound to them. */
   readonly hasBuckets: boolean
 
@@ -73,7 +75,7 @@ export class GroupStore {
     return new Group(accumulators, timestamp)
   }
 
-  /** Takes a value in. When a user's function throws, those before it give it back, as far as they can. */
+  /** Takes a value in. When a user's function throws, those before it give it back: it leaves no trace (SEMANTICS 9). */
   add(group: Group, value: unknown, timestamp: Timestamp): void {
     const { accumulators } = group
     const aggregates = this.#aggregates
@@ -81,12 +83,16 @@ export class GroupStore {
     try {
       for (; index < aggregates.length; index += 1) {
         const aggregate = aggregates[index] as AnyAggregate
-        if (this.#buckets[index] === undefined)
-          accumulators[index] = aggregate.add(accumulators[index], value)
-        else aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+        if (this.#buckets[index] === undefined) {
+          const before = accumulators[index]
+          this.#before[index] = before
+          accumulators[index] = aggregate.add(before, value)
+        } else {
+          aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+        }
       }
     } catch (error) {
-      for (let done = 0; done < index; done += 1) this.#takeBack(group, done, value)
+      for (let done = 0; done < index; done += 1) this.#undo(group, done, value)
       throw error
     }
     if (timestamp > group.timestamp) group.timestamp = timestamp
@@ -95,6 +101,21 @@ export class GroupStore {
   subtract(group: Group, value: unknown, timestamp: Timestamp): void {
     for (let index = 0; index < this.#aggregates.length; index += 1) this.#takeBack(group, index, value)
     if (timestamp > group.timestamp) group.timestamp = timestamp
+  }
+
+  /** Throws what `add` of the value would throw, without taking it anywhere. */
+  rehearse(value: unknown): void {
+    this.add(this.blank(0), value, 0)
+  }
+
+  #undo(group: Group, index: number, value: unknown): void {
+    const { subtract, elements } = this.#aggregates[index] as AnyAggregate
+    const bucket = this.#buckets[index] !== undefined
+    if (bucket && elements?.undo !== undefined)
+      elements.undo(group.accumulators[index] as ElementBucket, value)
+    else if (bucket || subtract !== undefined) this.#takeBack(group, index, value)
+    // Those that cannot subtract answer a new accumulator and leave the old one as it was.
+    else group.accumulators[index] = this.#before[index]
   }
 
   #takeBack(group: Group, index: number, value: unknown): void {

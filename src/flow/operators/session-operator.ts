@@ -191,6 +191,10 @@ export class SessionOperator extends TimedOperator implements Receiver {
     const session = sessions[first] as Group
     const before = this.#outputs.eager ? this.#rowOf(key, session) : undefined
     const beforeWindow = this.#window(session)
+    const next = sessions[first + 1]
+    const merges = next !== undefined && this.#touches(next, timestamp)
+    // A record that fails joins no sessions and makes none longer. What was merged could not be parted again.
+    if (merges ? !this.#fits(value) : !this.#added(session, value, timestamp)) return
     while (first + 1 < sessions.length && this.#touches(sessions[first + 1] as Group, timestamp)) {
       this.#absorb(key, session, sessions[first + 1] as Group)
       sessions.splice(first + 1, 1)
@@ -201,7 +205,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
     const grew = timestamp > session.last
     if (grew) session.last = timestamp
-    this.#added(session, value, timestamp)
+    if (merges) this.#added(session, value, timestamp)
     this.#keep(key, sessions, session)
     if (before === undefined) return
     if (beforeWindow.start === session.start && beforeWindow.end === session.last + this.#gap) {
@@ -234,6 +238,16 @@ export class SessionOperator extends TimedOperator implements Receiver {
     if (!this.#outputs.updates.lazy || session.touched >= 0) return
     session.touched = this.#context.epoch.now
     this.#changed.push({ key, session })
+  }
+
+  #fits(value: unknown): boolean {
+    try {
+      this.groups.rehearse(value)
+      return true
+    } catch (error) {
+      this.#context.failed(this.#node, error)
+      return false
+    }
   }
 
   #added(session: Group, value: unknown, timestamp: Timestamp): boolean {
