@@ -244,9 +244,10 @@ test('after a failed sync every append is refused, reads go on, and closing ends
 
 test('a checkpoint that is refused for a full disk is made later, and the log can be closed', () => {
   let refused = 0
-  for (let bytes = 0; bytes < 700; bytes += 10) {
+  for (let run = 0; run < 140; run += 1) {
+    const bytes = 40 * (run % 10)
     const sys = simSys(1)
-    const options = { journalBytesMax: 2000, segmentFirstBytes: 100_000 }
+    const options = { journalBytesMax: 1000, segmentFirstBytes: 100_000 }
     const log = openLog(sys, '/log', options)
     log.createTopic('t', { partitions: 1 }, () => {})
     const topic = log.topic('t') as LogTopic
@@ -259,7 +260,7 @@ test('a checkpoint that is refused for a full disk is made later, and the log ca
         else refused += 1
       })
     }
-    for (let index = 0; index < 10; index += 1) append()
+    for (let index = 0; index < run / 10; index += 1) append()
     sys.disk.diskFull(bytes)
     for (let index = 0; index < 4; index += 1) append()
     sys.disk.diskFull(Number.POSITIVE_INFINITY)
@@ -269,7 +270,7 @@ test('a checkpoint that is refused for a full disk is made later, and the log ca
       closed = true
     })
     sys.time.runUntilIdle()
-    expect(closed, `${bytes} bytes were left`).toBe(true)
+    expect(closed, `run ${run}: ${bytes} bytes were left`).toBe(true)
     expect(openLog(sys, '/log', options).topic('t')?.partitions[0]?.end).toBe(acknowledged)
   }
   expect(refused).toBeGreaterThan(20)
