@@ -21,6 +21,12 @@ type Command =
   | { readonly kind: 'read'; readonly partition: number; readonly at: number; readonly bytesMax: number }
   | { readonly kind: 'time'; readonly partition: number; readonly timestamp: number }
   | { readonly kind: 'cut'; readonly partition: number; readonly at: number }
+  | { readonly kind: 'deleteRecords'; readonly partition: number; readonly at: number }
+  /** Everything before a time goes. */
+  | { readonly kind: 'retention'; readonly before: number }
+  | { readonly kind: 'grow' }
+  /** And is made again. */
+  | { readonly kind: 'deleteTopic' }
   | { readonly kind: 'rest' }
   | { readonly kind: 'reopen' }
 
@@ -39,17 +45,51 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   fc.record({ kind: fc.constant('read' as const), partition, at: fc.nat(100), bytesMax: fc.nat(3000) }),
   fc.record({ kind: fc.constant('time' as const), partition, timestamp: fc.nat(55) }),
   fc.record({ kind: fc.constant('cut' as const), partition, at: fc.nat(100) }),
+  fc.record({ kind: fc.constant('deleteRecords' as const), partition, at: fc.nat(100) }),
+  fc.record({ kind: fc.constant('retention' as const), before: fc.nat(50) }),
+  fc.constant<Command>({ kind: 'grow' }),
+  fc.constant<Command>({ kind: 'deleteTopic' }),
   { weight: 2, arbitrary: fc.constant<Command>({ kind: 'rest' }) },
   fc.constant<Command>({ kind: 'reopen' }),
 )
 
 const OPTIONS = { journalBytesMax: 5000, segmentFirstBytes: 700, openFilesMax: 4, verifyReads: true }
 
+/** When it begins: later than all records. */
+const NOW = 1000
+
 function open(sys: SimSys): { log: Log; topic: LogTopic } {
   const log = openLog(sys, '/log', OPTIONS)
-  log.createTopic('t', { partitions: 3, segmentBytes: 12_000 }, () => {})
+  return { log, topic: log.topic('t') ?? create(log, sys) }
+}
+
+function create(log: Log, sys: SimSys): LogTopic {
+  log.createTopic('t', { partitions: 3, segmentBytes: 2000 }, (error) => expect(error).toBeUndefined())
   sys.time.runUntilIdle()
-  return { log, topic: log.topic('t') as LogTopic }
+  return log.topic('t') as LogTopic
+}
+
+/** All that went is older than `before`; what stays begins with a segment that has something that is not. */
+function retain(sys: SimSys, log: Log, topic: LogTopic, models: Model[], before: number): void {
+  const retentionMs = sys.clock.now() - before
+  log.alterTopic('t', { retentionMs }, () => {})
+  sys.time.runUntilIdle()
+  log.housekeeping.runOnce((error) => expect(error).toBeUndefined())
+  sys.time.runUntilIdle()
+  log.alterTopic('t', { retentionMs: null }, () => {})
+  sys.time.runUntilIdle()
+  // Syncs take their time.
+  const latest = sys.clock.now() - retentionMs
+  for (const { index, start, end } of topic.partitions) {
+    const model = models[index] as Model
+    const isOlder = (than: number) => (batch: Model['batches'][number]) => batch.maxTimestamp < than
+    expect(start).toBeGreaterThanOrEqual(model.start)
+    const gone = model.batches.filter(({ first, next }) => next > model.start && first < start)
+    if (start > model.start) expect(gone.every(isOlder(latest))).toBe(true)
+    if (start < end && model.batches.every(isOlder(before)))
+      throw new Error(`${start} to ${end} of ${index} stayed`)
+    model.start = start
+  }
 }
 
 function batchOf(records: number, time: number): Uint8Array {
@@ -88,10 +128,11 @@ function checkRead(real: LogPartition, model: Model, at: number, bytesMax: numbe
 test('every answer is that of a list of batches', () => {
   fc.assert(
     fc.property(fc.array(command, { maxLength: 60 }), fc.nat(3), (commands, delay) => {
-      const sys = simSys(1)
+      const sys = simSys(1, { now: NOW })
       sys.disk.delaySync(delay)
       let { log, topic } = open(sys)
-      const models: Model[] = [0, 1, 2].map(() => ({ start: 0, batches: [] }))
+      const newModels = (): Model[] => [0, 1, 2].map(() => ({ start: 0, batches: [] }))
+      let models = newModels()
       const of = (index: number) => ({
         real: topic.partitions[index] as LogPartition,
         model: models[index] as Model,
@@ -124,6 +165,29 @@ test('every answer is that of a list of batches', () => {
           const { real, model } = of(each.partition)
           model.start = Math.max(model.start, each.at % (real.end + 1))
           real.cutBefore(model.start)
+        } else if (each.kind === 'deleteRecords') {
+          const { real, model } = of(each.partition)
+          model.start = Math.max(model.start, each.at % (real.end + 1))
+          const expected = model.start
+          waiting += 1
+          real.cutBefore(each.at % (real.end + 1), (error, start) => {
+            expect([error, start]).toEqual([undefined, expected])
+            waiting -= 1
+          })
+        } else if (each.kind === 'retention') {
+          sys.time.runUntilIdle()
+          retain(sys, log, topic, models, each.before)
+        } else if (each.kind === 'grow') {
+          log.alterTopic('t', { partitions: topic.partitions.length + 1 }, () => {})
+          sys.time.runUntilIdle()
+          models.push({ start: 0, batches: [] })
+          expect(topic.partitions).toHaveLength(models.length)
+        } else if (each.kind === 'deleteTopic') {
+          const old = topic.partitions[0] as LogPartition
+          log.deleteTopic('t', (error) => expect(error).toBeUndefined())
+          expect(() => old.read(0, 1)).toThrow(/was deleted/)
+          topic = create(log, sys)
+          models = newModels()
         } else if (each.kind === 'time') {
           const { real, model } = of(each.partition)
           const found = model.batches.find(
