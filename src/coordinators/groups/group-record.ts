@@ -85,9 +85,9 @@ export function readGroupRecord(record: CoordinatorRecord): GroupRecord {
   if (!Array.isArray(key)) throw corrupt(record, 'its key is no list')
   const value = record.value === null ? undefined : stored(record, record.value)
   const [kind, first, ...rest] = key
-  if (kind === 'group') return { kind, group: first, value: value && readGroup(value) }
+  if (kind === 'group') return { kind, group: first, value: value && readGroup(record, value) }
   const [group, topic, partition] = kind === 'pending' ? rest : [first, ...rest]
-  const position = value && readPosition(topic, partition, value)
+  const position = value && readPosition(record, topic, partition, value)
   if (kind === 'position') return { kind, group, topic, partition, value: position }
   if (kind === 'pending') return { kind, producerId: first, group, topic, partition, value: position }
   throw corrupt(record, `nothing is known of ${JSON.stringify(kind)}`)
@@ -100,8 +100,9 @@ interface StoredTexts extends Omit<StoredGroup, 'members'> {
   })[]
 }
 
-function readGroup(value: object): StoredGroup {
+function readGroup(record: CoordinatorRecord, value: object): StoredGroup {
   const { protocolType, generation, protocol, leader, members } = value as StoredTexts
+  if (!Number.isSafeInteger(generation) || !Array.isArray(members)) throw corrupt(record, 'parts are missing')
   return {
     protocolType,
     generation,
@@ -121,8 +122,14 @@ function positionText(position: GroupPosition | undefined): string | null {
   return JSON.stringify({ version: VERSION, offset, leaderEpoch, metadata, committedAt })
 }
 
-function readPosition(topic: TopicId, partition: PartitionId, value: object): GroupPosition {
+function readPosition(
+  record: CoordinatorRecord,
+  topic: TopicId,
+  partition: PartitionId,
+  value: object,
+): GroupPosition {
   const { offset, leaderEpoch, metadata, committedAt } = value as GroupPosition
+  if (!Number.isSafeInteger(offset)) throw corrupt(record, 'the offset is missing')
   return { topic, partition, offset, leaderEpoch, metadata, committedAt }
 }
 
