@@ -3,10 +3,16 @@ import { MillraceError } from '../base/errors.ts'
 import { openLog } from '../log/open.ts'
 import { MemoryDisk } from '../sys/memory/memory-disk.ts'
 import type { Sys } from '../sys/sys.ts'
-import type { Broker } from './broker.ts'
+import type { HousekeepingOptions } from './admin.ts'
+import type { FullBroker } from './full-broker.ts'
 import { LocalBroker } from './local/local-broker.ts'
 
 const MEMORY_FOLDER = '/memory'
+
+export interface OpenBrokerOptions {
+  /** Retention and compaction run in the background. Default: only when they are asked for. */
+  readonly housekeeping?: HousekeepingOptions
+}
 
 /**
  * The broker at a place: `memory:` (gone with the process), or `file:FOLDER`, where a relative folder begins at
@@ -15,13 +21,19 @@ const MEMORY_FOLDER = '/memory'
  * @throws MillraceError MILLRACE_LOCKED, MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT, MILLRACE_DISK; MILLRACE_UNSUPPORTED and
  * MILLRACE_INVALID_ARGUMENT for other places.
  */
-export function openBroker(sys: Sys, place: string, baseFolder = '/'): Broker {
+export function openBroker(
+  sys: Sys,
+  place: string,
+  baseFolder = '/',
+  options: OpenBrokerOptions = {},
+): FullBroker {
   if (place === 'memory:') {
     const world: Sys = { ...sys, disk: new MemoryDisk() }
-    return new LocalBroker(world, openLog(world, MEMORY_FOLDER))
+    return new LocalBroker(world, openLog(world, MEMORY_FOLDER, options))
   }
   // Nobody above verifies again what it decodes: a flipped bit must end here, with file and position.
-  return new LocalBroker(sys, openLog(sys, `${folderOf(place, baseFolder)}/log`, { verifyReads: true }))
+  const folder = `${folderOf(place, baseFolder)}/log`
+  return new LocalBroker(sys, openLog(sys, folder, { verifyReads: true, ...options }))
 }
 
 /** The absolute folder of a `file:` place. */

@@ -112,6 +112,8 @@ export interface LogBatch {
 export interface LogPartition {
   readonly topic: LogTopic
   readonly index: PartitionId
+  /** Its topic is deleted: reads throw MILLRACE_UNKNOWN_TOPIC. */
+  readonly removed: boolean
   /** The first offset that readers may ask for. */
   readonly start: Offset
   /** Behind the last acknowledged record: what readers may see. */
@@ -121,6 +123,10 @@ export interface LogPartition {
    * else `end`. At least `start`.
    */
   readonly lastStable: Offset
+  /** Files of records. */
+  readonly segmentCount: number
+  /** Of all segments together, without their indexes. */
+  readonly sizeBytes: number
   /** Behind the last record that has an offset, durable or not. */
   readonly appended: Offset
   readonly leaderEpoch: LeaderEpoch

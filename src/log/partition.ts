@@ -101,6 +101,14 @@ export class Partition implements LogPartition {
     return this.segments.at(-1) as Segment
   }
 
+  get segmentCount(): number {
+    return this.segments.length
+  }
+
+  get sizeBytes(): number {
+    return this.segments.reduce((sum, segment) => sum + segment.sizeBytes, 0)
+  }
+
   get leaderEpoch(): LeaderEpoch {
     return (this.epochs.at(-1) as EpochStart).epoch
   }

@@ -157,5 +157,5 @@ function decode(
 /** Opens a log: `memory:` or `file:FOLDER`. Throws MILLRACE_LOCKED when another process has the folder. */
 export async function open<const A extends string>(at: Checked<A>): Promise<OpenLog> {
   const { sys, url } = openPlace(at, resolve('.'))
-  return new OpenLog(sys, openBroker(sys, url))
+  return new OpenLog(sys, openBroker(sys, url, '/', { housekeeping: {} }))
 }

@@ -125,7 +125,7 @@ export async function run<A extends App, const P extends string>(
   const baseFolder = resolve(options.baseFolder ?? '.')
   const place = openPlace(options.at, baseFolder)
   const { sys } = place
-  const broker = openBroker(sys, place.url)
+  const broker = openBroker(sys, place.url, '/', { housekeeping: {} })
   const metrics = new Metrics()
   const names = plan.leaves.flatMap((leaf) => (leaf.kind === 'view' ? [leaf.name] : []))
   const registry = new ViewRegistry(sys, names)

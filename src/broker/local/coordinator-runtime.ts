@@ -28,6 +28,8 @@ import { legacyPositions, legacyRecords } from './legacy-positions.ts'
 
 export const GROUPS_TOPIC = '__groups'
 const TRANSACTIONS_TOPIC = '__transactions'
+/** Only their coordinator changes them. */
+export const COORDINATOR_TOPICS: readonly string[] = [GROUPS_TOPIC, TRANSACTIONS_TOPIC]
 
 type CoordinatorName = 'groups' | 'transactions'
 const TOPIC_NAMES: Readonly<Record<CoordinatorName, string>> = {

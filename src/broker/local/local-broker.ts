@@ -33,7 +33,9 @@ import type {
 import type { FullBroker } from '../full-broker.ts'
 import type { NewPosition } from '../groups.ts'
 import { boundsOf } from './bounds.ts'
-import { LocalCoordinatorRuntime } from './coordinator-runtime.ts'
+import { COORDINATOR_TOPICS, LocalCoordinatorRuntime } from './coordinator-runtime.ts'
+import { guarded } from './guarded.ts'
+import { LocalAdmin } from './local-admin.ts'
 import { LocalGroups } from './local-groups.ts'
 import { LocalReader } from './local-reader.ts'
 import { offsetForTime } from './offset-for-time.ts'
@@ -56,6 +58,7 @@ const LIMITS: BrokerLimits = Object.freeze({
 
 export class LocalBroker implements FullBroker {
   readonly limits = LIMITS
+  readonly admin: LocalAdmin
   readonly groups: LocalGroups
   readonly #log: Log
   readonly #machine: GroupMachine
@@ -64,6 +67,11 @@ export class LocalBroker implements FullBroker {
   /** @throws MillraceError MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT when the state of a coordinator cannot be read. */
   constructor(sys: Sys, log: Log, options: LocalBrokerOptions = {}) {
     this.#log = log
+    this.admin = new LocalAdmin(log, {
+      partition: (topic, partition) => this.#partition(topic, partition),
+      describe,
+      ownTopics: COORDINATOR_TOPICS,
+    })
     const { positionsRetentionMs, positionsBytesMax = REWRITE_BYTES } = options
     const retention = positionsRetentionMs === undefined ? {} : { positionsRetentionMs }
     this.#machine = new GroupMachine(() => sys.random.uuid(), retention)
@@ -213,10 +221,9 @@ export class LocalBroker implements FullBroker {
     for (const { topic, partition, bytes } of batches) {
       total += bytes.length
       const known = this.#partition(topic, partition).topic
-      if (bytes.length <= LIMITS.recordBytesMax || batchRecordCount(bytes, 0) > 1) continue
-      // State that one key holds may be larger than what a user may send.
-      if (known.settings.internal) continue
-      const message = `a record for ${known.name}-${partition} takes ${bytes.length} bytes, at most ${LIMITS.recordBytesMax} are allowed: split it`
+      const { recordBytesMax } = known.settings
+      if (bytes.length <= recordBytesMax || batchRecordCount(bytes, 0) > 1) continue
+      const message = `a record for ${known.name}-${partition} takes ${bytes.length} bytes, at most ${recordBytesMax} are allowed: split it, or raise recordBytesMax of the topic`
       return new MillraceError('MILLRACE_RECORD_TOO_LARGE', message)
     }
     if (total <= LIMITS.commitBytesMax) return undefined
@@ -249,19 +256,4 @@ export class LocalBroker implements FullBroker {
 function describe({ id, name, settings }: LogTopic): TopicDescription {
   const { partitions, durability, internal } = settings
   return { id, name, partitions, durability, internal }
-}
-
-/** What the log throws for a fault of the caller goes the way of all other errors; faults of the program do not. */
-function guarded<T>(answer: Answer<T>, call: (answer: Answer<T>) => void): void {
-  let answered = false
-  try {
-    call((error, value) => {
-      answered = true
-      answer(error, value)
-    })
-  } catch (error) {
-    // An error of the answer itself is its owner's.
-    if (answered || !isMillraceError(error)) throw error
-    answer(error, undefined)
-  }
 }

@@ -49,9 +49,9 @@ export class LocalReader implements PartitionReader {
     return this.#committedOnly ? this.#partition.lastStable : this.#partition.end
   }
 
-  /** Something was acknowledged: records, or the end of a transaction that held us back. */
+  /** Something was acknowledged: records, the end of a transaction that held us back, or the end of the topic. */
   #mayHaveMore(): void {
-    if (!this.#starved || this.#position >= this.#limit()) return
+    if (!this.#starved || (this.#position >= this.#limit() && !this.#partition.removed)) return
     this.#starved = false
     this.#wake()
   }
