@@ -74,6 +74,7 @@ describe('without a running app', () => {
     for (const option of ['--at', '--from', '--partition', '--limit', '--follow']) {
       expect(read.stdout).toMatch(new RegExp(`${option}\\b.*\\w+`))
     }
+    expect(read.stdout).toMatch(/no app runs on, --follow holds its lock/)
     const run = await world.millrace(['run', '--help'])
     for (const option of ['--until-end', '--set', '--port', '--no-http', '--commit-interval', '--at']) {
       expect(run.stdout).toContain(option)

@@ -116,8 +116,14 @@ function topicCommands(millrace: Command, output: Output): void {
     .option('--partition <number>', 'only this partition', parseIndex)
     .option('--limit <count>', 'stop after so many records', parseCount)
     .option('--follow', 'go on with what is appended later')
+    .addHelpText('after', FOLLOW_NOTE)
     .action((name: string, options) => read(name, options, output))
 }
+
+const FOLLOW_NOTE = `
+On a directory that no app runs on, --follow holds its lock until it is stopped: no app can start there, and nothing
+can be produced. Start the app first; then it is asked, and nothing is held.
+`
 
 function viewCommands(millrace: Command, output: Output): void {
   formatted(millrace.command('views'))

@@ -11,9 +11,10 @@ const WIDTH = 60
 export function histories(options: {
   readonly lengthMax: number
   readonly backMax: number
+  readonly keys?: readonly string[]
 }): fc.Arbitrary<Event[]> {
   const step = fc.record({
-    key: fc.constantFrom('a', 'b', 'c'),
+    key: fc.constantFrom(...(options.keys ?? ['a', 'b', 'c'])),
     forward: fc.oneof({ weight: 4, arbitrary: fc.nat(4) }, { weight: 1, arbitrary: fc.nat(25) }),
     back: fc.oneof(
       { weight: 3, arbitrary: fc.constant(0) },

@@ -42,6 +42,16 @@ export function topAggregate<V>(
       // A new array, so that the old one can be put back.
       return among(best, one, n) ? insert([...best], one, n) : best
     },
+    firstOnly: () => {
+      const best: Ranked[] = []
+      return (value) => {
+        const one = ranked(value)
+        if (!among(best, one, n)) return false
+        // Only its rank is needed from here on.
+        insert(best, { by: one.by, ties: one.ties, value: undefined }, n)
+        return true
+      }
+    },
     merge: (left, right) => {
       for (const one of right) insert(left, one, n)
       return left

@@ -26,6 +26,11 @@ export interface Aggregate<V = never, A = unknown, R = unknown> {
    * large tops): the engine gives a bucket per accumulator. Undefined: the accumulator is written whole.
    */
   readonly elements?: ElementsAggregate<V, R> | undefined
+  /**
+   * Where only the first few values make the result: makes a filter that is asked about one value after the other, and
+   * false for those that cannot be among the first of them. Throws what `add` would.
+   */
+  readonly firstOnly?: (() => (value: V) => boolean) | undefined
   /** True: an accumulator stays small whatever comes in, so `elements` is used only where values are taken out again. */
   readonly bounded?: boolean | undefined
 }

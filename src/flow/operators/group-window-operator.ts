@@ -5,7 +5,7 @@
  * together and begin apart. Rows arrive when the windows before close, or with `updates` with every change of them, and
  * then are taken out and put in again. The watermark arrives held back by the lateness of the step before: a window
  * fires when nothing before it can change any more.
- * With handoff a row is an argument of a call, so the accumulator of `top(n)` is itself what keeps only the first n.
+ * Where only the first n rows count, each task in front sends no others (see FirstRows).
  */
 import { MIN_TIMESTAMP, type Timestamp } from '../../base/brands.ts'
 import { storeKey } from '../../record/key-codec.ts'
@@ -13,6 +13,7 @@ import type { ValueWriter } from '../../record/write-target.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { GroupWindowNode } from '../graph/plan.ts'
 import type { Window } from '../graph/window-spec.ts'
+import { FirstRows } from './first-rows.ts'
 import type { Group } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import { partitionOfKey } from './key-operators.ts'
@@ -26,11 +27,19 @@ export class GroupWindowSender implements WindowRowReceiver {
   readonly #node: GroupWindowNode
   readonly #context: TaskContext
   readonly #tasks: readonly GroupWindowOperator[]
+  readonly #firstRows: FirstRows | undefined
 
-  constructor(node: GroupWindowNode, context: TaskContext, tasks: readonly GroupWindowOperator[]) {
+  /** @param subtracts rows change after they were sent. */
+  constructor(
+    node: GroupWindowNode,
+    context: TaskContext,
+    tasks: readonly GroupWindowOperator[],
+    subtracts: boolean,
+  ) {
     this.#node = node
     this.#context = context
     this.#tasks = tasks
+    this.#firstRows = subtracts ? undefined : FirstRows.of(node.aggregates)
   }
 
   windowRow(window: Window, before: unknown, after: unknown, timestamp: Timestamp): void {
@@ -43,6 +52,8 @@ export class GroupWindowSender implements WindowRowReceiver {
       this.#context.failed(this.#node, error)
       return
     }
+    if (this.#firstRows !== undefined && to !== undefined && !this.#firstRows.mayCount(window, to, after))
+      return
     if (from !== undefined && from === to) {
       this.#task(from).replace(from, window, before, after, timestamp)
       return

@@ -282,11 +282,13 @@ class TaskBuilder {
     this.#timed.set(node, operators)
     this.#flushers.push(...[...operators].reverse())
     if (node.kind === 'groupWindow') {
-      const sender = new GroupWindowSender(node, context, operators as unknown as GroupWindowOperator[])
-      this.#windowRows.set(
-        node,
-        each(this.#topology.of(node.input).partitions, () => sender),
+      const tasks = operators as unknown as GroupWindowOperator[]
+      const subtracts = showsUpdates(entry, this.#topology)
+      const senders = each(
+        this.#topology.of(node.input).partitions,
+        () => new GroupWindowSender(node, context, tasks, subtracts),
       )
+      this.#windowRows.set(node, senders)
     } else {
       this.#entries.set(node, operators as unknown as readonly Receiver[])
     }
