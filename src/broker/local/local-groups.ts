@@ -21,6 +21,8 @@ import type {
 
 /** A timer later than this was held up by its process, which could not take heartbeats either. */
 const LATE_MS = 1_000
+/** Longer than any session: only the retention of positions is so far away, and no process stays alive for that. */
+const FAR_MS = 1_800_000
 /** Timers count in 31 bits. */
 const TIMER_MAX_MS = 24 * 3_600_000
 
@@ -136,14 +138,15 @@ export class LocalGroups implements GroupPort {
     const { steady } = this.#host.runtime.now()
     const wait = Math.min(Math.max(0, nextDeadline - steady), TIMER_MAX_MS)
     this.#timerAt = steady + wait
-    this.#timer = this.#host.timers.after(wait, () => this.#tick())
+    this.#timer = this.#host.timers.after(wait, () => this.#tick(), wait > FAR_MS)
   }
 
   #tick(): void {
-    const late = this.#host.runtime.now().steady - this.#timerAt
+    const now = this.#host.runtime.now()
+    const late = now.steady - this.#timerAt
     this.#timerAt = Number.POSITIVE_INFINITY
     if (this.#host.stopped() !== undefined) return
-    if (late > LATE_MS) this.#machine.postpone(late)
+    if (late > LATE_MS) this.#machine.postpone(late, now)
     this.#do((step) => this.#machine.tick(step))
   }
 }

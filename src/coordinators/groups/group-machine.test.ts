@@ -330,8 +330,8 @@ describe('sessions', () => {
     const world = new GroupsWorld()
     const [member] = world.stable(1) as [string]
     world.now = 60_000
-    world.machine.postpone(60_000)
-    world.pass(9_000)
+    world.machine.postpone(50_000, { wall: 0, steady: 60_000 })
+    world.pass(9_999)
     expect(world.heartbeat({ member, generation: 1 })).toBeUndefined()
   })
 })

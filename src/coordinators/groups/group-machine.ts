@@ -300,9 +300,9 @@ export class GroupMachine implements CoordinatorMachine {
     }
   }
 
-  /** Time in which this process did not run ends no session. */
-  postpone(ms: number): void {
-    for (const group of this.#groups.values()) group.postpone(ms)
+  /** Time in which this process did not run ends no session: it was held up for `ms` until now. */
+  postpone(ms: number, now: Moment): void {
+    for (const group of this.#groups.values()) group.postpone(ms, now.steady)
   }
 
   /** An engine that stopped gives its group back, and its membership ends. */

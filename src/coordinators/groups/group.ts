@@ -155,10 +155,12 @@ export class Group {
     return next
   }
 
-  /** Time in which this process did not run is nobody's fault. */
-  postpone(ms: number): void {
+  /** The process was held up for `ms` until now: nobody could show a sign of life, and everybody gets the time for it. */
+  postpone(ms: number, now: number): void {
     this.phaseDeadline += ms
-    for (const member of this.members.values()) member.deadline += ms
+    for (const member of this.members.values()) {
+      member.deadline = Math.max(member.deadline + ms, now + member.sessionTimeoutMs)
+    }
     for (const [member, deadline] of this.reserved) this.reserved.set(member, deadline + ms)
   }
 }
