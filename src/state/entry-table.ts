@@ -88,23 +88,25 @@ export class EntryTable {
     }
   }
 
-  /** All entries, by hash, taken as unsigned, then by key. */
+  /** All entries, by hash, taken as unsigned, then by key. Looks into an entry only where hashes are equal. */
   sorted(): Entry[] {
     const slots = this.#slots
-    const sorted: Entry[] = []
-    let wrapped: Entry[] | undefined
+    const order = new HashOrder(this.#size, this.#entries)
+    let wrapped = 0
     for (let place = 0; place <= this.#mask; place += 1) {
       const row = slots[place * SLOT_FIELDS] as number
       if (row <= FREE) continue
-      const entry = this.#entries[row - 1] as Entry
-      const home = ((slots[place * SLOT_FIELDS + 1] as number) << this.#skip) >>> this.#shift
-      if (home <= place) insert(sorted, entry)
+      const hash = slots[place * SLOT_FIELDS + 1] as number
+      if ((hash << this.#skip) >>> this.#shift <= place) order.insert(hash, row)
       // It had no place at the end any more and stands at the begin.
-      else if (wrapped === undefined) wrapped = [entry]
-      else wrapped.push(entry)
+      else wrapped = place + 1
     }
-    if (wrapped !== undefined) for (const entry of wrapped) insert(sorted, entry)
-    return sorted
+    for (let place = 0; place < wrapped; place += 1) {
+      const row = slots[place * SLOT_FIELDS] as number
+      const hash = slots[place * SLOT_FIELDS + 1] as number
+      if (row > FREE && (hash << this.#skip) >>> this.#shift > place) order.insert(hash, row)
+    }
+    return order.entries()
   }
 
   #put(stored: number, hash: number): void {
@@ -145,15 +147,45 @@ export class EntryTable {
   }
 }
 
-/** Puts an entry in its place, which is nearly always the last. */
-function insert(sorted: Entry[], entry: Entry): void {
-  const hash = entry.hash >>> 0
-  let at = sorted.length
-  for (; at > 0; at -= 1) {
-    const before = sorted[at - 1] as Entry
-    const beforeHash = before.hash >>> 0
-    if (beforeHash < hash || (beforeHash === hash && compareKeys(before.key, entry.key) < 0)) break
-    sorted[at] = before
+/** Sorts what comes nearly sorted, by insertion. */
+class HashOrder {
+  readonly #hashes: Uint32Array
+  readonly #rows: Int32Array
+  readonly #entries: readonly (Entry | undefined)[]
+  #count = 0
+
+  constructor(size: number, entries: readonly (Entry | undefined)[]) {
+    this.#hashes = new Uint32Array(size)
+    this.#rows = new Int32Array(size)
+    this.#entries = entries
   }
-  sorted[at] = entry
+
+  /** Rows are counted from 1. */
+  insert(signedHash: number, row: number): void {
+    const hash = signedHash >>> 0
+    const hashes = this.#hashes
+    const rows = this.#rows
+    let at = this.#count
+    for (; at > 0; at -= 1) {
+      const before = hashes[at - 1] as number
+      if (before < hash || (before === hash && this.#keysRise(rows[at - 1] as number, row))) break
+      hashes[at] = before
+      rows[at] = rows[at - 1] as number
+    }
+    hashes[at] = hash
+    rows[at] = row
+    this.#count += 1
+  }
+
+  entries(): Entry[] {
+    const sorted: Entry[] = []
+    for (let index = 0; index < this.#count; index += 1) {
+      sorted.push(this.#entries[(this.#rows[index] as number) - 1] as Entry)
+    }
+    return sorted
+  }
+
+  #keysRise(left: number, right: number): boolean {
+    return compareKeys((this.#entries[left - 1] as Entry).key, (this.#entries[right - 1] as Entry).key) < 0
+  }
 }

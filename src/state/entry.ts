@@ -8,6 +8,8 @@ export const DIRTY = 2
 export const DURABLE = 4
 /** The value is a {@link RawValue} that nobody asked for yet. */
 export const RAW = 8
+/** The whole of a new value's flags, where values are entries themselves: no store holds it yet. */
+export const UNOWNED = 16
 
 /** A value as it was restored: a range of a block of the snapshot or of a batch of the changelog. */
 export class RawValue {
@@ -22,10 +24,13 @@ export class RawValue {
   }
 }
 
-/** One key of a namespace. One shape for all stores, so that the hot path stays monomorphic. */
+/**
+ * One key of a namespace. A value may be an entry itself, so that a store of many small values needs one object for
+ * each, not two: then it is its own `value`, for as long as it is the first one of its key.
+ */
 export class Entry {
-  readonly key: StoreKey
-  readonly hash: number
+  key: StoreKey
+  hash: number
   /** The user's value, or a RawValue while `RAW` is set. */
   value: unknown
   flags: number
@@ -35,5 +40,15 @@ export class Entry {
     this.hash = hash
     this.value = value
     this.flags = flags
+  }
+
+  /** The entry of a value that no store holds: the value itself, if it is one. */
+  static of(key: StoreKey, hash: number, value: unknown, flags: number): Entry {
+    if (!(value instanceof Entry) || value.flags !== UNOWNED) return new Entry(key, hash, value, flags)
+    value.key = key
+    value.hash = hash
+    value.value = value
+    value.flags = flags
+    return value
   }
 }

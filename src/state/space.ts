@@ -51,7 +51,7 @@ export class Space {
 
   /** Adds a key that is not there. */
   add(key: StoreKey, hash: number, value: unknown, flags: number): Entry {
-    const entry = new Entry(key === 0 ? 0 : key, hash, value, flags)
+    const entry = Entry.of(key === 0 ? 0 : key, hash, value, flags)
     this.#insert(entry)
     return entry
   }

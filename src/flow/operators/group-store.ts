@@ -68,27 +68,28 @@ export class GroupStore {
   }
 
   create(namespace: Namespace, key: StoreKey, timestamp: Timestamp): Group {
-    const accumulators = this.#aggregates.map((aggregate, index) => {
+    const group = new Group(timestamp)
+    for (let index = 0; index < this.#aggregates.length; index += 1) {
       const buckets = this.#buckets[index]
-      return buckets === undefined ? aggregate.create() : buckets.bucket(namespace, key)
-    })
-    return new Group(accumulators, timestamp)
+      const aggregate = this.#aggregates[index] as AnyAggregate
+      group.setAccumulator(index, buckets === undefined ? aggregate.create() : buckets.bucket(namespace, key))
+    }
+    return group
   }
 
   /** Takes a value in. When a user's function throws, those before it give it back: it leaves no trace (SEMANTICS 9). */
   add(group: Group, value: unknown, timestamp: Timestamp): void {
-    const { accumulators } = group
     const aggregates = this.#aggregates
     let index = 0
     try {
       for (; index < aggregates.length; index += 1) {
         const aggregate = aggregates[index] as AnyAggregate
         if (this.#buckets[index] === undefined) {
-          const before = accumulators[index]
+          const before = group.accumulator(index)
           this.#before[index] = before
-          accumulators[index] = aggregate.add(before, value)
+          group.setAccumulator(index, aggregate.add(before, value))
         } else {
-          aggregate.elements?.add(accumulators[index] as ElementBucket, value)
+          aggregate.elements?.add(group.accumulator(index) as ElementBucket, value)
         }
       }
     } catch (error) {
@@ -112,31 +113,31 @@ export class GroupStore {
     const { subtract, elements } = this.#aggregates[index] as AnyAggregate
     const bucket = this.#buckets[index] !== undefined
     if (bucket && elements?.undo !== undefined)
-      elements.undo(group.accumulators[index] as ElementBucket, value)
+      elements.undo(group.accumulator(index) as ElementBucket, value)
     else if (bucket || subtract !== undefined) this.#takeBack(group, index, value)
     // Those that cannot subtract answer a new accumulator and leave the old one as it was.
-    else group.accumulators[index] = this.#before[index]
+    else group.setAccumulator(index, this.#before[index])
   }
 
   #takeBack(group: Group, index: number, value: unknown): void {
     const aggregate = this.#aggregates[index] as AnyAggregate
-    const accumulator = group.accumulators[index]
+    const accumulator = group.accumulator(index)
     if (this.#buckets[index] !== undefined)
       aggregate.elements?.subtract?.(accumulator as ElementBucket, value)
     else if (aggregate.subtract !== undefined)
-      group.accumulators[index] = aggregate.subtract(accumulator, value)
+      group.setAccumulator(index, aggregate.subtract(accumulator, value))
   }
 
   /** Takes `from` into `into`, which may be of this store or a `blank` one. */
   merge(into: Group, from: Group): void {
     for (const [index, aggregate] of this.#aggregates.entries()) {
-      const right = from.accumulators[index]
+      const right = from.accumulator(index)
       if (this.#buckets[index] === undefined) {
         // Some `merge` functions keep parts of the right one: it must not be shared.
         const copy = aggregate.decode(copyOfJson(aggregate.encode(right)))
-        into.accumulators[index] = aggregate.merge(into.accumulators[index], copy)
+        into.setAccumulator(index, aggregate.merge(into.accumulator(index), copy))
       } else {
-        aggregate.elements?.merge(into.accumulators[index] as ElementBucket, right as ElementBucket)
+        aggregate.elements?.merge(into.accumulator(index) as ElementBucket, right as ElementBucket)
       }
     }
     if (from.timestamp > into.timestamp) into.timestamp = from.timestamp
@@ -144,17 +145,21 @@ export class GroupStore {
 
   /** A group that nothing keeps, for merging panes. */
   blank(timestamp: Timestamp): Group {
-    const accumulators = this.#aggregates.map((aggregate, index) =>
-      this.#buckets[index] === undefined ? aggregate.create() : new MemoryBucket(),
-    )
-    return new Group(accumulators, timestamp)
+    const group = new Group(timestamp)
+    for (const [index, aggregate] of this.#aggregates.entries()) {
+      group.setAccumulator(
+        index,
+        this.#buckets[index] === undefined ? aggregate.create() : new MemoryBucket(),
+      )
+    }
+    return group
   }
 
   /** Puts the results of the aggregates into a row. */
   fill(row: Record<string, unknown>, group: Group): void {
     for (let index = 0; index < this.#aggregates.length; index += 1) {
       const aggregate = this.#aggregates[index] as AnyAggregate
-      const accumulator = group.accumulators[index]
+      const accumulator = group.accumulator(index)
       row[this.names[index] as string] =
         this.#buckets[index] === undefined
           ? aggregate.result(accumulator)
@@ -175,8 +180,8 @@ export class GroupStore {
   /** Puts buckets into groups that a restart brought back. */
   #bind(group: Group, namespace: Namespace, key: StoreKey): void {
     for (const [index, buckets] of this.#buckets.entries()) {
-      if (buckets !== undefined && group.accumulators[index] === null) {
-        group.accumulators[index] = buckets.bucket(namespace, key)
+      if (buckets !== undefined && group.accumulator(index) === null) {
+        group.setAccumulator(index, buckets.bucket(namespace, key))
       }
     }
   }
@@ -203,7 +208,7 @@ export function encodeGroup(
   const stored: unknown[] = [group.timestamp]
   for (let index = 0; index < aggregates.length; index += 1) {
     const aggregate = aggregates[index] as AnyAggregate
-    stored.push(apart[index] === undefined ? aggregate.encode(group.accumulators[index]) : null)
+    stored.push(apart[index] === undefined ? aggregate.encode(group.accumulator(index)) : null)
   }
   if (group.rows !== 0) stored.push(group.rows)
   return stored
@@ -214,10 +219,10 @@ export function decodeGroup(
   aggregates: readonly AnyAggregate[],
   apart: readonly unknown[],
 ): Group {
-  const accumulators = aggregates.map((aggregate, index) =>
-    apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null,
-  )
-  const group = new Group(accumulators, stored[0] as number)
+  const group = new Group(stored[0] as number)
+  for (const [index, aggregate] of aggregates.entries()) {
+    group.setAccumulator(index, apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null)
+  }
   group.rows = (stored[aggregates.length + 1] as number | undefined) ?? 0
   return group
 }
@@ -229,7 +234,7 @@ function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean): St
       let at = beginCompactValues(target, start, end)
       if (at >= 0) at = writeCompactValue(target, at, end, group.timestamp)
       for (let index = 0; index < aggregates.length && at >= 0; index += 1) {
-        const accumulator = group.accumulators[index]
+        const accumulator = group.accumulator(index)
         const stored =
           apart[index] === undefined ? (aggregates[index] as AnyAggregate).encode(accumulator) : null
         at = writeCompactValue(target, at, end, stored)
