@@ -31,9 +31,14 @@ export class OpenFiles {
 
   /** A new, empty file; one of that name is what a crash or a failed write left. */
   create(path: string): DiskFile {
+    this.remove(path)
+    return this.#keep(path, this.#disk.open(path, 'create'))
+  }
+
+  /** Nothing if there is no such file. */
+  remove(path: string): void {
     this.forget(path)
     this.#disk.remove(path)
-    return this.#keep(path, this.#disk.open(path, 'create'))
   }
 
   /** Closes the file if it is open: it is about to be removed. */

@@ -9,7 +9,7 @@ import type { Offset, Timestamp } from '../base/brands.ts'
 import { BATCH_HEADER_BYTES, CONTROL_BIT, TRANSACTIONAL_BIT } from '../record/batch-header.ts'
 import type { AbortedEntry } from './aborted-index.ts'
 import type { ProducerRecord } from './producer-entry.ts'
-import { type ProducerLimits, ProducerStates } from './producer-states.ts'
+import { type ProducerLimits, ProducerStates, UNLIMITED } from './producer-states.ts'
 import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 import type { Segment } from './segment.ts'
 import type { AbortedRecord } from './shape-entries.ts'
@@ -122,10 +122,7 @@ export class PartitionTransactions {
 
 /** The aborted transactions of each segment, as the batches say. Reads the heads of all of them. */
 export function abortedBySegment(name: string, segments: readonly Segment[]): AbortedEntry[][] {
-  const states = new ProducerStates(name, {
-    producerExpirationMs: Number.POSITIVE_INFINITY,
-    producersMax: Number.POSITIVE_INFINITY,
-  })
+  const states = new ProducerStates(name, UNLIMITED)
   const head = new Uint8Array(BATCH_HEADER_BYTES)
   return segments.map((segment) => {
     const entries: AbortedEntry[] = []

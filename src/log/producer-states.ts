@@ -42,6 +42,12 @@ export interface ProducerLimits {
   readonly producersMax: number
 }
 
+/** For what only looks back: who expired goes when something is appended. */
+export const UNLIMITED: ProducerLimits = {
+  producerExpirationMs: Number.POSITIVE_INFINITY,
+  producersMax: Number.POSITIVE_INFINITY,
+}
+
 interface Change {
   readonly producerId: ProducerId
   readonly before: ProducerEntry | undefined

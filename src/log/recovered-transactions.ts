@@ -2,7 +2,7 @@ import type { Timestamp } from '../base/brands.ts'
 import { batchBaseOffset, batchSizeBytes } from '../record/batch-header.ts'
 import type { AbortedEntry } from './aborted-index.ts'
 import type { OpenFiles } from './open-files.ts'
-import { concernsProducers, ProducerStates } from './producer-states.ts'
+import { concernsProducers, ProducerStates, UNLIMITED } from './producer-states.ts'
 import { SegmentTransactions } from './segment-transactions.ts'
 import type { AbortedRecord, PartitionRecord } from './shape-entries.ts'
 
@@ -23,16 +23,21 @@ export class RecoveredTransactions {
   replay(bytes: Uint8Array): void {
     for (let at = 0; at < bytes.length; at += batchSizeBytes(bytes, at)) {
       if (!concernsProducers(bytes, at)) continue
-      this.#states ??= new ProducerStates('', FOREVER, this.#record.producers)
+      this.#states ??= new ProducerStates('', UNLIMITED, this.#record.producers)
       this.#states.replay(bytes, at, batchBaseOffset(bytes, at), this.#now)
       this.#aborted.push(...this.#states.placed())
     }
   }
 
-  /** Completes the segments' transaction indexes, and gives what the partition's record says from now on. */
+  /**
+   * Completes the segments' transaction indexes, and gives what the partition's record says from now on.
+   *
+   * @param unclean files may hold entries of markers that were taken back.
+   */
   finish(
     files: OpenFiles,
     segments: readonly { readonly base: number; readonly path: string }[],
+    unclean: boolean,
   ): Pick<PartitionRecord, 'producers' | 'aborted'> {
     const covered = new Map(this.#record.aborted.map((each) => [each[0], each]))
     const aborted: AbortedRecord[] = []
@@ -44,16 +49,12 @@ export class RecoveredTransactions {
       for (const entry of this.#aborted) {
         if (entry.lastOffset >= base && entry.lastOffset < end) transactions.add(entry)
       }
+      if (unclean) transactions.entries()
       transactions.save()
       const summary = transactions.summary()
       if (summary !== undefined) aborted.push([base, summary.count, summary.crc])
+      else if (unclean) files.remove(transactions.file)
     }
     return { producers: this.#states?.record(this.#now) ?? this.#record.producers, aborted }
   }
-}
-
-/** What expired goes when the log is open. */
-const FOREVER = {
-  producerExpirationMs: Number.POSITIVE_INFINITY,
-  producersMax: Number.POSITIVE_INFINITY,
 }

@@ -59,7 +59,7 @@ export function recordOf(
         start,
         epochs,
         segments: segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
-        ...transactions.finish(files, segments),
+        ...transactions.finish(files, segments, unclean),
       }
     }),
   }

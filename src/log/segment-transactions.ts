@@ -43,6 +43,14 @@ export class SegmentTransactions {
     this.#load()?.add(entry)
   }
 
+  /** Why the file is not believed; undefined while it is, or if that was known when the log was opened. */
+  fault(): string | undefined {
+    const expected = this.#expected
+    if (expected === undefined || expected.count === UNKNOWN_COUNT || this.#load() !== undefined)
+      return undefined
+    return `it does not hold the ${expected.count} entries that the last checkpoint names; it is made again`
+  }
+
   replace(entries: readonly AbortedEntry[]): void {
     this.#expected = undefined
     this.#index = entries.length === 0 ? undefined : new AbortedIndex([...entries])

@@ -4,6 +4,7 @@ import { BATCH_HEADER_BYTES, verifyBatch } from '../record/batch-header.ts'
 import type { Log, LogPartition } from './log.ts'
 import { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
+import { TransactionVerifier } from './verify-transactions.ts'
 
 export interface VerifyProgress {
   readonly bytesDone: number
@@ -38,6 +39,8 @@ export class LogVerifier {
   readonly #partitions: number
   #at = 0
   #position = 0
+  /** Of the partition that is looked at. */
+  #transactions = new TransactionVerifier()
   #expected: Offset = -1
   #batches = 0
   #records = 0
@@ -85,6 +88,7 @@ export class LogVerifier {
         `it ends with offset ${segment.next}, the next segment begins with ${next.segment.base}`,
       )
     }
+    if (next?.partition !== partition) this.#transactions = new TransactionVerifier()
     this.#at += 1
     this.#position = 0
     this.#expected = -1
@@ -109,6 +113,7 @@ export class LogVerifier {
         partition.checkEpoch(segment, batch)
         const wrong = verifyBatch(bytes, used, bytes.length)
         if (wrong !== undefined) this.#find(partition, segment.file, start + used, wrong)
+        else this.#transactions.note(bytes, used, batch.first)
         this.#batches += 1
         this.#records += batch.last - batch.first + 1
         this.#expected = batch.last + 1
@@ -126,7 +131,7 @@ export class LogVerifier {
 
   #checkIndexes(partition: Partition, segment: Segment): void {
     if (this.#findings.some(({ file }) => file === segment.file)) return
-    const wrong = segment.indexFault()
+    const wrong = segment.indexFault() ?? this.#transactions.faultOf(segment)
     if (wrong !== undefined) this.#find(partition, wrong.file, wrong.position, wrong.what)
   }
 
