@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test, vi } from 'vitest'
 import { crc32c } from './crc32c.ts'
 
 function ofText(text: string): number {
@@ -38,6 +38,16 @@ describe('crc32c', () => {
     }
   })
 
+  test('equals the definition around every change of method, and beyond one memory of the vectors', () => {
+    const lengths = [
+      511, 512, 513, 639, 640, 641, 1000, 4096, 65_023, 65_024, 65_025, 65_536, 130_049, 200_001,
+    ]
+    for (const length of lengths) {
+      const bytes = pattern(length)
+      expect(crc32c(bytes, 0, length)).toBe(naive(bytes))
+    }
+  })
+
   test('takes only the range, at any alignment', () => {
     const bytes = pattern(64)
     for (let start = 0; start < 20; start += 1) {
@@ -53,14 +63,48 @@ describe('crc32c', () => {
     }
   })
 
-  test('finds every single flipped bit', () => {
-    const bytes = pattern(40)
-    const good = crc32c(bytes, 0, 40)
-    for (let bit = 0; bit < 320; bit += 1) {
+  test('a long range at any alignment, from any seed, in two pieces', () => {
+    const bytes = pattern(3000)
+    for (let start = 0; start < 20; start += 1) {
+      const whole = naive(bytes.subarray(start, 2900))
+      expect(crc32c(bytes, start, 2900)).toBe(whole)
+      const cut = 700 + start * 61
+      expect(crc32c(bytes, cut, 2900, crc32c(bytes, start, cut))).toBe(whole)
+    }
+  })
+
+  test.each([40, 1100])('finds every single flipped bit of %i bytes', (length) => {
+    const bytes = pattern(length)
+    const good = crc32c(bytes, 0, length)
+    for (let bit = 0; bit < 8 * length; bit += 1) {
       const mask = 1 << (bit & 7)
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ mask
-      expect(crc32c(bytes, 0, 40)).not.toBe(good)
+      expect(crc32c(bytes, 0, length)).not.toBe(good)
       bytes[bit >> 3] = (bytes[bit >> 3] ?? 0) ^ mask
     }
+  })
+})
+
+describe('without the vectors', () => {
+  afterEach(() => {
+    vi.unstubAllGlobals()
+    vi.resetModules()
+  })
+
+  const refuses = function (): never {
+    throw new RangeError('could not allocate memory')
+  }
+  const assemblies: readonly (readonly [string, unknown])[] = [
+    ['no WebAssembly (--jitless)', undefined],
+    ['a processor without the instructions', { validate: () => false }],
+    ['no address space', { validate: () => true, Module: Object, Instance: refuses }],
+  ]
+
+  test.each(assemblies)('%s: the same, more slowly', async (_, assembly) => {
+    vi.resetModules()
+    vi.stubGlobal('WebAssembly', assembly)
+    const { crc32c } = await import('./crc32c.ts')
+    const bytes = pattern(5000)
+    expect(crc32c(bytes, 0, 5000)).toBe(naive(bytes))
   })
 })

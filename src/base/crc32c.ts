@@ -1,60 +1,22 @@
-/**
- * CRC-32C (Castagnoli), the checksum of record batches and of the journal.
- *
- * Slicing-by-8: eight tables of 256 entries lie one after the other in one Int32Array (8 KiB, fits the first level
- * cache); table k holds the effect of a byte that is followed by k zero bytes, so eight bytes are taken with eight
- * independent look-ups instead of eight dependent ones. Short inputs gain too: there is no set-up cost, which is what
- * makes a native call slower below some hundred bytes.
- */
-const POLYNOMIAL_REVERSED = 0x82f63b78
-const TABLES = makeTables()
+import { type CrcFolding, makeCrcFolding } from './crc32c-folding.ts'
+import { slicedCrc } from './crc32c-slicing.ts'
+
+/** From here on the vectors are faster, the copy into their memory included: 1.6 against 1.2 GB/s, 7.5 from 16 KiB on. */
+const FOLDED_BYTES_MIN = 512
+
+/** Null: this process has no WebAssembly or this processor not the instructions. Undefined: not asked for yet. */
+let folding: CrcFolding | null | undefined
 
 /**
- * The checksum of `bytes[start, end)` as an unsigned 32-bit number.
+ * CRC-32C (Castagnoli), the checksum of record batches and of the journal: of `bytes[start, end)`, as an unsigned
+ * 32-bit number.
  *
  * @param seed the result for the bytes before these, when a checksum is computed piece by piece.
  */
 export function crc32c(bytes: Uint8Array, start: number, end: number, seed = 0): number {
-  const tables = TABLES
-  let crc = ~seed
-  let position = start
-  const lastOfEight = end - 7
-  while (position < lastOfEight) {
-    // The compiler needs the bytes' presence spelled out; `as number` costs nothing at run time.
-    const low =
-      crc ^
-      ((bytes[position] as number) |
-        ((bytes[position + 1] as number) << 8) |
-        ((bytes[position + 2] as number) << 16) |
-        ((bytes[position + 3] as number) << 24))
-    crc =
-      (tables[1792 + (low & 0xff)] as number) ^
-      (tables[1536 + ((low >>> 8) & 0xff)] as number) ^
-      (tables[1280 + ((low >>> 16) & 0xff)] as number) ^
-      (tables[1024 + (low >>> 24)] as number) ^
-      (tables[768 + (bytes[position + 4] as number)] as number) ^
-      (tables[512 + (bytes[position + 5] as number)] as number) ^
-      (tables[256 + (bytes[position + 6] as number)] as number) ^
-      (tables[bytes[position + 7] as number] as number)
-    position += 8
+  if (end - start >= FOLDED_BYTES_MIN) {
+    if (folding === undefined) folding = makeCrcFolding() ?? null
+    if (folding !== null) return ~folding.update(bytes, start, end, ~seed) >>> 0
   }
-  while (position < end) {
-    crc = (crc >>> 8) ^ (tables[(crc ^ (bytes[position] as number)) & 0xff] as number)
-    position += 1
-  }
-  return ~crc >>> 0
-}
-
-function makeTables(): Int32Array {
-  const tables = new Int32Array(8 * 256)
-  for (let byte = 0; byte < 256; byte += 1) {
-    let crc = byte
-    for (let bit = 0; bit < 8; bit += 1) crc = (crc & 1) === 1 ? (crc >>> 1) ^ POLYNOMIAL_REVERSED : crc >>> 1
-    tables[byte] = crc
-  }
-  for (let index = 256; index < tables.length; index += 1) {
-    const previous = tables[index - 256] as number
-    tables[index] = (previous >>> 8) ^ (tables[previous & 0xff] as number)
-  }
-  return tables
+  return ~slicedCrc(bytes, start, end, ~seed) >>> 0
 }
