@@ -151,7 +151,8 @@ describe('bytes are written twice only where that saves a sync', () => {
     sys.time.runUntilIdle()
     return { segment: count() - before, journal: journalBytes() - journal }
   }
-  const journalName = () => sys.disk.list('/log/journal').findLast((name) => name !== 'spare') as string
+  const journalName = () =>
+    sys.disk.list('/log/journal').findLast((name) => name.endsWith('.journal')) as string
   const journalContent = (): Buffer => {
     const path = `/log/journal/${journalName()}`
     const bytes = Buffer.alloc(sys.disk.size(path) ?? 0)
@@ -193,6 +194,15 @@ describe('bytes are written twice only where that saves a sync', () => {
     log.append([part(0, 5000)], () => {})
     sys.time.runUntilIdle()
     expect(journalContent().includes('x'.repeat(5000))).toBe(false)
+  })
+
+  test('those of middle size get a journal that has room for them', () => {
+    for (let index = 0; index < 12; index += 1) {
+      log.append([part(0, 2000)], () => {})
+      sys.time.runUntilIdle()
+    }
+    expect(journalContent().includes('x'.repeat(2000))).toBe(true)
+    expect(log.failure).toBeUndefined()
   })
 
   test('many small ones of one partition that share a sync are a large one', () => {

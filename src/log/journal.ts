@@ -2,11 +2,11 @@ import { assert } from '../base/assert.ts'
 import type { Disk, DiskFile } from '../sys/disk.ts'
 import { END_MARK_BYTES, type JournalBlock } from './journal-entry.ts'
 import { journalFile, journalFolder, journalNumber } from './log-paths.ts'
+import { SpareJournal, zeros } from './spare-journal.ts'
 
 /** Room is made in steps that double from the first to the last of these. */
 const ROOM_BYTES_MIN = 8 * 1024
 const ROOM_BYTES_MAX = 4 * 1024 * 1024
-const ZEROS = new Uint8Array(128 * 1024)
 
 /**
  * The journal's files, for writing.
@@ -26,6 +26,9 @@ export class Journal {
   #room: number
   /** Of these, bytes that held entries of earlier files. */
   #used: number
+  readonly #spare: SpareJournal
+  /** Blocks wanted used bytes and found none. */
+  #lacking = false
   #roomStep = ROOM_BYTES_MIN
   /** Files with unsynced entries. */
   #unsynced = new Set<DiskFile>()
@@ -36,6 +39,7 @@ export class Journal {
     this.#disk = disk
     this.#log = log
     this.#bytesMax = bytesMax
+    this.#spare = new SpareJournal(disk, log, bytesMax)
     this.#first = first
     this.#position = position
     this.#file = disk.open(journalFile(log, first), 'write')
@@ -43,8 +47,9 @@ export class Journal {
     this.#used = this.#room
   }
 
+  /** It should go on in another file. */
   get isFull(): boolean {
-    return this.#position >= this.#bytesMax
+    return this.#position >= this.#bytesMax || (this.#lacking && this.#spare.isLarge)
   }
 
   /**
@@ -55,6 +60,15 @@ export class Journal {
     return Math.max(0, this.#used - this.#position)
   }
 
+  /**
+   * Bytes for which there was no room of that kind were kept out of the journal. Prepares a file that has it; takes as
+   * long as writing so many bytes, hence best called while a sync runs.
+   */
+  prepareRoom(bytes: number): void {
+    this.#lacking = true
+    this.#spare.make(bytes)
+  }
+
   /** Where the next block goes, for messages. */
   get where(): string {
     return `${this.#file.path}:${this.#position}`
@@ -63,9 +77,7 @@ export class Journal {
   /** Goes on in a new file, which begins with entry `first`. If it throws, the journal stays where it was. */
   rotate(first: number): void {
     const path = journalFile(this.#log, first)
-    const spare = sparePath(this.#log)
-    if (this.#disk.exists(spare)) this.#disk.rename(spare, path)
-    else {
+    if (!this.#spare.moveTo(path)) {
       this.#disk.remove(path)
       this.#disk.open(path, 'create').close()
     }
@@ -78,6 +90,7 @@ export class Journal {
     this.#position = 0
     this.#room = file.size()
     this.#used = this.#room
+    this.#lacking = false
   }
 
   /** Makes room for `count` bytes. If it throws (the disk is full), no entry was touched. */
@@ -109,31 +122,17 @@ export class Journal {
   dropOlder(): void {
     for (const file of this.#older) file.close()
     this.#older = []
-    const spare = sparePath(this.#log)
     for (const name of this.#disk.list(journalFolder(this.#log))) {
       const number = journalNumber(name)
-      if (number === undefined || number >= this.#first) continue
-      if (this.#disk.exists(spare)) this.#disk.remove(journalFile(this.#log, number))
-      else this.#disk.rename(journalFile(this.#log, number), spare)
+      if (number !== undefined && number < this.#first) this.#spare.take(journalFile(this.#log, number))
     }
   }
 
   close(): void {
     for (const file of this.#older) file.close()
     this.#file.close()
+    this.#spare.close()
   }
-}
-
-/** The same few zeros again and again: fresh memory for each step costs as much as writing it. */
-function zeros(count: number): Uint8Array[] {
-  const chunks = new Array<Uint8Array>(Math.floor(count / ZEROS.length)).fill(ZEROS)
-  const rest = count % ZEROS.length
-  if (rest > 0) chunks.push(ZEROS.subarray(0, rest))
-  return chunks
-}
-
-export function sparePath(log: string): string {
-  return `${journalFolder(log)}/spare`
 }
 
 /**

@@ -54,9 +54,15 @@ interface PartitionPlan {
 export class Placement {
   readonly #host: PlacementHost
   readonly #plans = new Map<Partition, PartitionPlan>()
+  #keptOutBytes = 0
 
   constructor(host: PlacementHost) {
     this.#host = host
+  }
+
+  /** Bytes that the journal would have taken if it had used room for them. */
+  get keptOutBytes(): number {
+    return this.#keptOutBytes
   }
 
   /** Gives each part its segment and position. */
@@ -155,7 +161,9 @@ export class Placement {
   #isSegmentFirst(bytes: number): boolean {
     const { segmentFirstBytes, journal } = this.#host
     if (bytes >= segmentFirstBytes) return true
-    return bytes >= segmentFirstBytes / 4 && bytes > journal.usedAgainBytes
+    if (bytes < segmentFirstBytes / 4 || bytes <= journal.usedAgainBytes) return false
+    this.#keptOutBytes += bytes
+    return true
   }
 
   #saveIndexes(segment: Segment): void {
