@@ -14,6 +14,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Log, LogTopic } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
 import { BatchBuilder } from '../src/record/batch-builder.ts'
+import { controlBatch } from '../src/record/control-batch.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
 import { sharedPath } from './shared-path.ts'
 
@@ -23,28 +24,36 @@ import { sharedPath } from './shared-path.ts'
 const kafka = sharedPath('kafka/kafka.sh')
 let folder: string
 let files: string[]
+let transactional: string[]
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-dump-'))
   const log = openLog(nodeSys(), folder)
-  const topic = await made(log)
+  const topic = await made(log, 'events')
+  const other = await made(log, 'transactions')
   for (let index = 0; index < 400; index += 1) {
     await append(log, topic, index)
   }
+  for (let index = 0; index < TRANSACTIONS; index += 1) await transaction(log, other, index)
   await new Promise<void>((resolve, reject) =>
     log.close((error) => (error === undefined ? resolve() : reject(error))),
   )
-  const partition = `${folder}/topics/${topic.id}-0`
-  files = readdirSync(partition)
-    .sort()
-    .map((name) => `${partition}/${name}`)
+  files = filesOf(topic)
+  transactional = filesOf(other)
 }, 60_000)
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
-function made(log: Log): Promise<LogTopic> {
+function filesOf({ id }: LogTopic): string[] {
+  const partition = `${folder}/topics/${id}-0`
+  return readdirSync(partition)
+    .sort()
+    .map((name) => `${partition}/${name}`)
+}
+
+function made(log: Log, name: string): Promise<LogTopic> {
   return new Promise((resolve, reject) =>
-    log.createTopic('events', { partitions: 1, segmentBytes: 64 * 1024 }, (error, topic) =>
+    log.createTopic(name, { partitions: 1, segmentBytes: 64 * 1024 }, (error, topic) =>
       topic === undefined ? reject(error) : resolve(topic),
     ),
   )
@@ -62,11 +71,29 @@ function append(log: Log, topic: LogTopic, index: number): Promise<void> {
     )
   }
   const compression = index % 10 === 3 ? 'gzip' : index % 10 === 6 ? 'zstd' : 'none'
+  return written(log, topic, builder.build({ compression }))
+}
+
+function written(log: Log, topic: LogTopic, ...batches: Uint8Array[]): Promise<void> {
+  const items = batches.map((bytes) => ({ topic: topic.id, partition: 0, bytes }))
   return new Promise((resolve, reject) =>
-    log.append([{ topic: topic.id, partition: 0, bytes: builder.build({ compression }) }], (error) =>
-      error === undefined ? resolve() : reject(error),
-    ),
+    log.append(items, (error) => (error === undefined ? resolve() : reject(error))),
   )
+}
+
+const TRANSACTIONS = 90
+
+/** Two records of producer 1000, one outside of any transaction, then the marker: every third aborts. */
+async function transaction(log: Log, topic: LogTopic, index: number): Promise<void> {
+  const batch = (producerId: number, baseSequence: number, isTransactional: boolean) => {
+    const builder = new BatchBuilder()
+    builder.appendText(1_700_000_000_000 + index, `key-${index}`, 'x'.repeat(700))
+    return builder.build({ producerId, producerEpoch: 3, baseSequence, transactional: isTransactional })
+  }
+  await written(log, topic, batch(1000, 2 * index, true), batch(1001, index, false))
+  await written(log, topic, batch(1000, 2 * index + 1, true))
+  const kind = index % 3 === 0 ? 'abort' : 'commit'
+  await written(log, topic, controlBatch(1000, 3, kind, 7, 1_700_000_000_000 + index))
 }
 
 /** What the tool says: rows on its output, faults on its error output, where it is silent if all is well. */
@@ -118,6 +145,38 @@ test('the indexes agree with the segments', () => {
   expect(faults).toBe('')
   const sane = dump('--index-sanity-check', '--files', indexes.join(','))
   expect(sane.rows.match(/passed sanity check/g)?.length).toBe(indexes.length)
+}, 120_000)
+
+test('batches of producers, markers and transaction indexes say what was done', () => {
+  const logs = transactional.filter((file) => file.endsWith('.log'))
+  expect(logs.length).toBeGreaterThan(2)
+  const { rows, faults } = dump('--print-data-log', '--deep-iteration', '--files', logs.join(','))
+  expect(faults).toBe('')
+  expect(rows).not.toMatch(/isvalid: false/)
+  const heads = [
+    ...rows.matchAll(
+      /^baseOffset: ([0-9]+) .* baseSequence: (-?[0-9]+) .* producerId: ([0-9]+) producerEpoch: 3 .*isTransactional: (true|false) isControl: (true|false)/gm,
+    ),
+  ].map(([, ...fields]) => fields.join(' '))
+  const markers = [...rows.matchAll(/endTxnMarker: ([A-Z]+) coordinatorEpoch: 7/g)].map(([, kind]) => kind)
+  const expected = Array.from({ length: TRANSACTIONS }, (_, index) => [
+    `${4 * index} ${2 * index} 1000 true false`,
+    `${4 * index + 1} ${index} 1001 false false`,
+    `${4 * index + 2} ${2 * index + 1} 1000 true false`,
+    `${4 * index + 3} -1 1000 true true`,
+  ])
+  expect(heads).toEqual(expected.flat())
+  expect(markers).toEqual(expected.map((_, index) => (index % 3 === 0 ? 'ABORT' : 'COMMIT')))
+  const indexes = transactional.filter((file) => file.endsWith('.txnindex'))
+  expect(indexes.length).toBe(logs.length)
+  const dumped = dump('--files', indexes.join(','))
+  expect(dumped.faults).toBe('')
+  const entries = dumped.rows.matchAll(
+    /^version: 0 producerId: 1000 firstOffset: ([0-9]+) lastOffset: ([0-9]+) lastStableOffset: ([0-9]+)$/gm,
+  )
+  expect([...entries].map(([, ...fields]) => fields.map(Number))).toEqual(
+    Array.from({ length: TRANSACTIONS / 3 }, (_, index) => [12 * index, 12 * index + 3, 12 * index + 4]),
+  )
 }, 120_000)
 
 test('the tool does find a wrong entry, so the tests above mean something', () => {
