@@ -22,6 +22,12 @@ export interface StreamOptions<K, V> {
    * does. Default '30s'. For topics only: a file ends.
    */
   readonly idleAfter?: Duration | false
+  /**
+   * Records of several partitions and topics that meet are taken in the order of their times. A partition that was read
+   * to its end is waited for so long before the others go on without it: longer means fewer late records and a later
+   * result. Default 0: only while there is more to read. For topics only.
+   */
+  readonly maxTaskIdle?: Duration
 }
 
 /** A stream with a key where the source has one. */
@@ -45,14 +51,16 @@ export function stream<K, V>(source: Source<K, V>, options: StreamOptions<K, V> 
   if (topic !== undefined) {
     const idleAfterMs =
       options.idleAfter === false ? false : durationMs(options.idleAfter ?? IDLE_AFTER, '`idleAfter`')
-    const node: TopicSourceNode = { kind: 'topicSource', topic, ...time, idleAfterMs }
+    const maxTaskIdleMs = durationMs(options.maxTaskIdle ?? 0, '`maxTaskIdle`')
+    const waits = maxTaskIdleMs === 0 ? {} : { maxTaskIdleMs }
+    const node: TopicSourceNode = { kind: 'topicSource', topic, ...time, idleAfterMs, ...waits }
     return facing(Object.freeze(node), topic.keySerde !== undefined)
   }
   if (connector?.source === undefined) {
     throw invalid('stream(source) takes a topic(...) or a file such as lines(path)')
   }
-  if (options.idleAfter !== undefined)
-    throw invalid('`idleAfter` is for topics: a file has no pauses, it ends')
+  if (options.idleAfter !== undefined || options.maxTaskIdle !== undefined)
+    throw invalid('`idleAfter` and `maxTaskIdle` are for topics: a file has no pauses, it ends')
   const node: ConnectorSourceNode = { kind: 'connectorSource', source: connector.source, ...time }
   return facing(Object.freeze(node), false)
 }

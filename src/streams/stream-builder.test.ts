@@ -40,8 +40,14 @@ describe('stream', () => {
 
   test('takes event time, patience and idleness', () => {
     const eventTime = (click: z.infer<typeof Click>) => click.at
-    const node = nodeOf(stream(clickTopic, { eventTime, outOfOrderness: '10s', idleAfter: false }))
-    expect(node).toMatchObject({ eventTime, outOfOrdernessMs: 10_000, idleAfterMs: false })
+    const options = { eventTime, outOfOrderness: '10s', idleAfter: false, maxTaskIdle: '2s' } as const
+    const node = nodeOf(stream(clickTopic, options))
+    expect(node).toMatchObject({
+      eventTime,
+      outOfOrdernessMs: 10_000,
+      idleAfterMs: false,
+      maxTaskIdleMs: 2_000,
+    })
     expect(() => stream(clickTopic, { outOfOrderness: '-1s' })).toThrow(
       /`outOfOrderness`: "-1s" is no duration/,
     )
@@ -56,7 +62,10 @@ describe('stream', () => {
       eventTime: undefined,
       outOfOrdernessMs: 1000,
     })
-    expect(() => stream(sourceOf(source), { idleAfter: '1s' })).toThrow(/`idleAfter` is for topics/)
+    expect(() => stream(sourceOf(source), { idleAfter: '1s' })).toThrow(
+      /`idleAfter` and `maxTaskIdle` are for topics/,
+    )
+    expect(() => stream(sourceOf(source), { maxTaskIdle: '1s' })).toThrow(/are for topics/)
   })
 
   test('of what cannot be read is refused', () => {

@@ -135,6 +135,24 @@ describe(`the same input again, seed ${seed}`, () => {
   })
 })
 
+test('with maxTaskIdle the others wait for what is on its way', () => {
+  const all = stream(events, { eventTime: ({ at }) => at }).keyBy(() => 'all')
+  const table = stream(prices, { eventTime: ({ at }) => at, maxTaskIdle: 200 })
+    .keyBy(() => 'all')
+    .toTable('price')
+  const joined = all.leftJoin(table, (event, price) => ({ event: event.id, price: price?.id ?? 0 }))
+  const world = new ReplayWorld(app('replayed', { seen: joined.to(seen) }))
+  world.append(events, 0, [{ at: 10, id: 1 }])
+  world.settle()
+  expect(world.read('seen')).toEqual([])
+  world.append(prices, 0, [{ at: 5, id: 7 }])
+  world.settle()
+  expect(world.read('seen')).toEqual([])
+  world.advance(200)
+  world.settle()
+  expect(world.read('seen')).toEqual(['{"event":1,"price":7}'])
+})
+
 describe('over a crash', () => {
   const keyed = topic('keyed', { key: text(), value: Event, partitions: 2 })
   const windows = stream(keyed, { eventTime: ({ at: time }) => time })

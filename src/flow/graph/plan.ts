@@ -56,6 +56,8 @@ export interface TopicSourceNode extends NodeBase {
   readonly eventTime: RecordFunction<unknown> | undefined
   readonly outOfOrdernessMs: DurationMs
   readonly idleAfterMs: DurationMs | false
+  /** How long the others wait for it when it is caught up (SEMANTICS 1.7). Default 0. */
+  readonly maxTaskIdleMs?: DurationMs
 }
 
 /** A source of the outside (a file). Its position is an input position of the commit. */

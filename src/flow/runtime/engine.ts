@@ -168,8 +168,8 @@ class Engine implements EngineHandle {
     let due = this.#dirty && this.#committer?.busy === false ? this.#commitAt : undefined
     for (const group of this.#groups) {
       if (group.replaying) continue
-      const idleAt = group.idleAt()
-      if (idleAt !== undefined && (due === undefined || idleAt < due)) due = idleAt
+      const dueAt = group.dueAt()
+      if (dueAt !== undefined && (due === undefined || dueAt < due)) due = dueAt
     }
     return due
   }
@@ -323,7 +323,7 @@ class Engine implements EngineHandle {
           ? at(input.topic, input.partition) !== undefined
           : entry(sourceKey(input.name, input.partition)) !== undefined,
       )
-      this.#groups.push(new InputGroup(inputs, resumed, marks.stored))
+      this.#groups.push(new InputGroup(inputs, sys.clock, resumed, marks.stored))
     }
     for (const input of this.#inputs) {
       const outside = input.metadata !== undefined

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { VirtualTime } from '../../sim/virtual-time.ts'
 import type { TopicSourceNode } from '../graph/plan.ts'
 import { NOBODY } from '../operators/operator.ts'
 import { SourceLane } from '../task/source-lane.ts'
@@ -6,6 +7,8 @@ import type { Input, InputState } from './input.ts'
 import { InputGroup } from './input-group.ts'
 import { marksText, parseMarks } from './mark.ts'
 import type { StoredMarks } from './mark-replay.ts'
+
+const clock = new VirtualTime(0)
 
 /** An input whose records are times, and whose later ones are on their way or not there yet. */
 class Times implements Input {
@@ -23,11 +26,20 @@ class Times implements Input {
   times: number[]
   later = false
 
-  constructor(partition: number, times: readonly number[], parts: { rank?: number; lanes?: number } = {}) {
+  constructor(
+    partition: number,
+    times: readonly number[],
+    parts: { rank?: number; lanes?: number; wait?: number } = {},
+  ) {
     this.partition = partition
     this.rank = parts.rank ?? 0
     this.times = [...times]
-    const node = { kind: 'topicSource', outOfOrdernessMs: 0, idleAfterMs: 1000 } as TopicSourceNode
+    const node = {
+      kind: 'topicSource',
+      outOfOrdernessMs: 0,
+      idleAfterMs: 1000,
+      maxTaskIdleMs: parts.wait ?? 0,
+    } as TopicSourceNode
     this.lanes = Array.from(
       { length: parts.lanes ?? 1 },
       () => new SourceLane(node, partition, 'window:w', NOBODY, undefined),
@@ -65,7 +77,7 @@ function order(group: InputGroup): string[] {
 }
 
 function groupOf(inputs: readonly Input[], stored: readonly StoredMarks[] = [], resumed = false): InputGroup {
-  return new InputGroup(inputs, resumed, stored)
+  return new InputGroup(inputs, clock, resumed, stored)
 }
 
 describe('the next record of several inputs (1.7)', () => {
@@ -86,6 +98,48 @@ describe('the next record of several inputs (1.7)', () => {
     expect(order(group)).toEqual(['0:1'])
     waited.later = false
     expect(order(group)).toEqual(['1:2', '1:3'])
+  })
+})
+
+describe('an input with maxTaskIdle (1.7)', () => {
+  test('is waited for so long when it is caught up, and no longer', () => {
+    const waited = new Times(0, [1], { wait: 50 })
+    const group = groupOf([waited, new Times(1, [2, 3, 6, 7])])
+    expect(order(group)).toEqual(['0:1'])
+    clock.advance(49)
+    expect(order(group)).toEqual([])
+    expect(group.dueAt()).toBe(clock.monotonic() + 1)
+    // It comes in time, so the order is that of the times, and there is nothing to mark.
+    waited.times.push(2.5)
+    expect(order(group)).toEqual(['1:2', '0:2.5'])
+    clock.advance(50)
+    expect(order(group)).toEqual(['1:3', '1:6', '1:7'])
+    expect(group.marks.take()).toBeUndefined()
+    waited.times.push(5)
+    expect(order(group)).toEqual(['0:5'])
+    expect(group.marks.take()?.marks).toHaveLength(1)
+  })
+
+  test('does not wait for others that have none, nor they for an input that ended', () => {
+    const waited = new Times(0, [], { wait: 50 })
+    const group = groupOf([waited, new Times(1, [2])])
+    expect(order(group)).toEqual([])
+    group.remove(waited)
+    expect(order(group)).toEqual(['1:2'])
+    expect(order(groupOf([new Times(0, [1], { wait: 50 }), new Times(1, [])]))).toEqual(['0:1'])
+  })
+
+  test('is not waited for where marks say what went before it', () => {
+    const stored: StoredMarks = {
+      offset: 0,
+      inputs: [
+        ['id-of-times', 0, 0],
+        ['id-of-times', 1, 2],
+      ],
+      marks: [{ moved: [], held: [0], idle: [] }],
+    }
+    const group = groupOf([new Times(0, [1], { wait: 50 }), new Times(1, [2, 3])], [stored])
+    expect(order(group)).toEqual(['1:2', '1:3', '0:1'])
   })
 })
 

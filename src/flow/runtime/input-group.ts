@@ -6,7 +6,8 @@
  * State: per input the greatest timestamp that was taken while it was empty. A record that comes then and should have
  * been before that is marked: who takes all of it again has it at hand from the start, and has to be told to wait.
  */
-import type { Timestamp } from '../../base/brands.ts'
+import type { DurationMs, Timestamp } from '../../base/brands.ts'
+import type { Clock } from '../../sys/sys.ts'
 import type { Input } from './input.ts'
 import { MarkRecorder } from './mark-recorder.ts'
 import { MarkReplay, type StoredMarks } from './mark-replay.ts'
@@ -27,9 +28,16 @@ export class InputGroup {
   /** One a live input. */
   #passed: Timestamp[]
   #replay: MarkReplay | undefined
+  readonly #clock: Clock
+  /** When an input that others wait for was read to its end; undefined: it is not, or none waits for any. */
+  readonly #emptySince: Map<Input, number> | undefined
+  #waitUntil: number | undefined
 
   /** @param resumed an earlier run took some of its records. */
-  constructor(inputs: readonly Input[], resumed: boolean, stored: readonly StoredMarks[]) {
+  constructor(inputs: readonly Input[], clock: Clock, resumed: boolean, stored: readonly StoredMarks[]) {
+    this.#clock = clock
+    const patient = inputs.length > 1 && inputs.some((input) => patienceFor(input) > 0)
+    this.#emptySince = patient ? new Map() : undefined
     this.inputs = [...inputs].sort(
       (left, right) => left.rank - right.rank || left.partition - right.partition,
     )
@@ -58,6 +66,7 @@ export class InputGroup {
         least = input.headTime
       }
     }
+    if (this.#emptySince !== undefined && this.#waits(this.#emptySince)) return undefined
     if (chosen === -1) return undefined
     if (live.length > 1) this.#note(chosen, least)
     return live[chosen]
@@ -81,8 +90,14 @@ export class InputGroup {
     return this.#replay?.pending() === true ? this.#replay.firstOffset : undefined
   }
 
-  /** When the next of its lanes becomes idle if nothing comes, in monotonic ms; undefined: none does. */
-  idleAt(): number | undefined {
+  /** When there is something to do though nothing came, in monotonic ms: a lane becomes idle, or a wait is over. */
+  dueAt(): number | undefined {
+    const idleAt = this.#idleAt()
+    const waitUntil = this.#waitUntil
+    return idleAt === undefined || (waitUntil !== undefined && waitUntil < idleAt) ? waitUntil : idleAt
+  }
+
+  #idleAt(): number | undefined {
     let first: number | undefined
     for (const input of this.inputs) {
       for (const lane of input.lanes) {
@@ -96,7 +111,7 @@ export class InputGroup {
 
   /** Makes idle what is caught up and was quiet for long enough (SEMANTICS 1.6), and marks it. True: something did. */
   becomeIdle(now: number): boolean {
-    const at = this.idleAt()
+    const at = this.#idleAt()
     if (at === undefined || at > now) return false
     let some = false
     for (const input of this.inputs) {
@@ -122,6 +137,26 @@ export class InputGroup {
     if (this.#replay === undefined || this.#live.some((input) => input.fill() !== 'empty')) return false
     this.#forget()
     return true
+  }
+
+  /** Whether an input that is caught up is still waited for. Not in a replay: there marks say what went before it. */
+  #waits(emptySince: Map<Input, number>): boolean {
+    const now = this.#clock.monotonic()
+    this.#waitUntil = undefined
+    for (const input of this.#live) {
+      const patience = patienceFor(input)
+      if (patience === 0) continue
+      if (input.ready) {
+        emptySince.delete(input)
+        continue
+      }
+      const since = emptySince.get(input) ?? now
+      emptySince.set(input, since)
+      if (now - since >= patience) continue
+      const until = since + patience
+      if (this.#waitUntil === undefined || until < this.#waitUntil) this.#waitUntil = until
+    }
+    return this.#waitUntil !== undefined
   }
 
   #chooseAgain(replay: MarkReplay): Input | undefined {
@@ -154,6 +189,14 @@ export class InputGroup {
     passed[chosen] = NEVER
     if (time <= before) this.marks.held(live[chosen] as Input)
   }
+}
+
+function patienceFor({ lanes }: Input): DurationMs {
+  let patience = 0
+  for (const { node } of lanes) {
+    if (node.kind === 'topicSource') patience = Math.max(patience, node.maxTaskIdleMs ?? 0)
+  }
+  return patience
 }
 
 function leastOf(inputs: readonly Input[]): Input | undefined {
