@@ -13,6 +13,7 @@ import { isMillraceError, MillraceError } from '../../base/errors.ts'
 import type { CoordinatorRecord } from '../../coordinators/coordinator.ts'
 import { GroupMachine } from '../../coordinators/groups/group-machine.ts'
 import { positionRecord } from '../../coordinators/groups/group-record.ts'
+import { TransactionMachine } from '../../coordinators/transactions/transaction-machine.ts'
 import type { Log, LogPartition, LogTopic } from '../../log/log.ts'
 import { batchRecordCount } from '../../record/batch-header.ts'
 import type { Sys } from '../../sys/sys.ts'
@@ -34,10 +35,11 @@ import type { FullBroker } from '../full-broker.ts'
 import type { NewPosition } from '../groups.ts'
 import { boundsOf } from './bounds.ts'
 import { COORDINATOR_TOPICS, LocalCoordinatorRuntime } from './coordinator-runtime.ts'
-import { guarded } from './guarded.ts'
+import { faultOf, guarded } from './guarded.ts'
 import { LocalAdmin } from './local-admin.ts'
 import { LocalGroups } from './local-groups.ts'
 import { LocalReader } from './local-reader.ts'
+import { LocalTransactions } from './local-transactions.ts'
 import { offsetForTime } from './offset-for-time.ts'
 
 export interface LocalBrokerOptions {
@@ -60,6 +62,7 @@ export class LocalBroker implements FullBroker {
   readonly limits = LIMITS
   readonly admin: LocalAdmin
   readonly groups: LocalGroups
+  readonly transactions: LocalTransactions
   readonly #log: Log
   readonly #machine: GroupMachine
   readonly #runtime: LocalCoordinatorRuntime
@@ -75,7 +78,8 @@ export class LocalBroker implements FullBroker {
     const { positionsRetentionMs, positionsBytesMax = REWRITE_BYTES } = options
     const retention = positionsRetentionMs === undefined ? {} : { positionsRetentionMs }
     this.#machine = new GroupMachine(() => sys.random.uuid(), retention)
-    const machines = { groups: this.#machine }
+    const transactions = new TransactionMachine()
+    const machines = { groups: this.#machine, transactions }
     this.#runtime = new LocalCoordinatorRuntime(sys, log, machines, { rewriteBytes: positionsBytesMax })
     this.groups = new LocalGroups(this.#machine, {
       runtime: this.#runtime,
@@ -83,10 +87,19 @@ export class LocalBroker implements FullBroker {
       stopped: () => this.#runtime.stopped,
       positionFault: (positions) => this.#positionFault(positions),
     })
+    this.transactions = new LocalTransactions(transactions, {
+      runtime: this.#runtime,
+      groups: this.#machine,
+      timers: sys.timers,
+      stopped: () => this.#runtime.stopped,
+      batchFault: (batches) => this.#batchFault(batches),
+      exists: ({ topic, partition }) => log.topicById(topic)?.partitions[partition] !== undefined,
+    })
     // What is replayed begins to live now.
     this.#machine.begin(this.#runtime.now())
     this.#runtime.replay()
     this.groups.start()
+    this.transactions.start()
   }
 
   topics(): readonly TopicDescription[] {
@@ -173,6 +186,7 @@ export class LocalBroker implements FullBroker {
   close(answer: Answer<void>): void {
     const { folder } = this.#log
     this.#runtime.close()
+    this.transactions.close()
     this.groups.close(new MillraceError('MILLRACE_CLOSED', `the log in ${folder} is closed: open it again`))
     this.#log.close(answer)
   }
@@ -231,14 +245,15 @@ export class LocalBroker implements FullBroker {
     return new MillraceError('MILLRACE_RECORD_TOO_LARGE', message)
   }
 
+  #batchFault(batches: readonly PartitionBatch[]): MillraceError | undefined {
+    return faultOf(() => this.#tooLarge(batches))
+  }
+
   #positionFault(positions: readonly NewPosition[]): MillraceError | undefined {
-    try {
+    return faultOf(() => {
       for (const { topic, partition } of positions) this.#partition(topic, partition)
       return undefined
-    } catch (error) {
-      if (!isMillraceError(error)) throw error
-      return error
-    }
+    })
   }
 
   #partition(topic: TopicId, partition: PartitionId): LogPartition {
