@@ -11,6 +11,7 @@ import { FolderRemover } from './folder-remover.ts'
 import { GroupCommit } from './group-commit.ts'
 import { Housekeeper } from './housekeeper.ts'
 import type { Housekeeping } from './housekeeping.ts'
+import { IndexCache } from './index-cache.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
 import type { Answer, Log, LogBatch, LogOptions, LogTopic, LogTopicSettings, RecoveryReport } from './log.ts'
@@ -61,6 +62,7 @@ export class LocalLog implements Log {
         folder: parts.folder,
         partitions: {
           files,
+          indexes: new IndexCache(options.indexBytesMax),
           verifyReads: options.verifyReads,
           producerLimits: options,
           now: () => sys.clock.now(),
@@ -286,7 +288,7 @@ export class LocalLog implements Log {
   #removeFiles({ partitions }: Topic): void {
     for (const partition of partitions) {
       this.#names.forget(partition)
-      for (const segment of partition.segments) segment.removed = true
+      for (const segment of partition.segments) segment.abandon()
     }
     this.#remover.add(partitions.map(({ folder }) => folder))
   }

@@ -185,6 +185,8 @@ export interface LogOptions {
   readonly housekeeping?: HousekeepingOptions | undefined
   /** Files that are kept open. Default 256. */
   readonly openFilesMax?: number
+  /** Indexes of segments that are kept in memory, those in use apart. Default 32 MiB; 64 MiB of records take up to 0.4. */
+  readonly indexBytesMax?: number
   /** An idempotent producer that wrote nothing to a partition for so long is forgotten there. Default 1 day. */
   readonly producerExpirationMs?: DurationMs
   /** Producers that a partition remembers; beyond, the longest idle ones are forgotten. Default 10,000. */

@@ -16,6 +16,7 @@ const DEFAULTS: Required<LogOptions> = {
   journalBytesMax: 64 * 1024 * 1024,
   segmentFirstBytes: 256 * 1024,
   openFilesMax: 256,
+  indexBytesMax: 32 * 1024 * 1024,
   producerExpirationMs: 24 * 60 * 60 * 1000,
   producersMax: 10_000,
 }

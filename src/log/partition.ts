@@ -4,10 +4,9 @@ import { MillraceError } from '../base/errors.ts'
 import { BATCH_HEADER_BYTES, batchSizeBytes, verifyBatch } from '../record/batch-header.ts'
 import type { Answer, EpochStart, LogPartition, LogTopic, ReadBatches } from './log.ts'
 import { segmentPath } from './log-paths.ts'
-import type { OpenFiles } from './open-files.ts'
 import { PartitionTransactions, type TransactionsHost } from './partition-transactions.ts'
 import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
-import { type BatchPlace, Segment } from './segment.ts'
+import { type BatchPlace, Segment, type SegmentHost } from './segment.ts'
 import { PARTITION_RECORD_VERSION, type PartitionRecord } from './shape-entries.ts'
 
 /** Ends of reads that are remembered, so that a reader that goes on needs no search. */
@@ -20,8 +19,7 @@ interface ReadHint {
 }
 
 /** What the partition asks of the log. */
-export interface PartitionHost extends TransactionsHost {
-  readonly files: OpenFiles
+export interface PartitionHost extends TransactionsHost, SegmentHost {
   readonly verifyReads: boolean
   /** The start moved: journals it, then drops what lies below it and answers with it. */
   startMoved(partition: Partition, answer: Answer<Offset>): void
@@ -77,7 +75,7 @@ export class Partition implements LogPartition {
     this.removedTombstone = record.removedTombstone
     this.epochs = record.epochs.map(([epoch, start]) => ({ epoch, start }))
     this.segments = record.segments.map(
-      ([base, sizeBytes, next]) => new Segment(host.files, segmentPath(folder, base), base, sizeBytes, next),
+      ([base, sizeBytes, next]) => new Segment(host, segmentPath(folder, base), base, sizeBytes, next),
     )
     if (this.segments.length === 0) this.segments.push(this.newSegment(record.start))
     for (const segment of this.segments.slice(0, -1)) segment.seal()
@@ -118,7 +116,7 @@ export class Partition implements LogPartition {
   }
 
   newSegment(base: Offset): Segment {
-    return new Segment(this.#host.files, segmentPath(this.folder, base), base)
+    return new Segment(this.#host, segmentPath(this.folder, base), base)
   }
 
   /** Acknowledges everything below `next`, which ends at that place. */
@@ -180,7 +178,7 @@ export class Partition implements LogPartition {
     if (this.removed) throw this.#outOfRange(this.end)
     for (const segment of this.segments) {
       if (segment.next <= this.start || segment.base >= this.end || segment.sizeBytes === 0) continue
-      if (segment.index().maxTimestamp < timestamp) continue
+      if (segment.maxTimestamp < timestamp) continue
       const found = this.#firstOf(segment, timestamp)
       if (found !== undefined) return Math.max(found, this.start)
     }

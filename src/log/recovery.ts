@@ -67,6 +67,8 @@ export class Recovery {
   readonly #finalStarts = new Map<string, Offset>()
   /** Topics that the entries delete: their files may be gone already. */
   readonly #deleted = new Set<TopicId>()
+  /** Folders may have names that are not durable. */
+  #foldersNamed = false
   #next: number
   #replayed = 0
 
@@ -93,6 +95,7 @@ export class Recovery {
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) this.#settle(partition)
     }
+    if (this.#foldersNamed) this.#disk.syncFolder(topicsFolder(this.#log))
     const topics = [...this.#topics.values()]
     const strays = { clean, deleted: this.#deleted }
     this.#tailsCut.push(...removeStrayFiles(this.#disk, this.#files, this.#log, topics, strays))
@@ -281,7 +284,7 @@ export class Recovery {
     }
     // A segment was begun, but the group for it does not count. Its file is a stray one.
     while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
-    let touched = false
+    let named = false
     for (const segment of segments) {
       const path = `${segment.path}.log`
       const sizeBytes = this.#disk.size(path) ?? 0
@@ -297,12 +300,13 @@ export class Recovery {
       }
       if (segment.touched || sizeBytes > segment.sizeBytes) {
         this.#files.use(path).syncNow()
-        touched = true
+        // A checkpoint that covers some of a segment made its name durable.
+        if (segment.coveredBytes === 0 && segment.sizeBytes > 0) named = true
       }
     }
-    if (!touched) return
+    if (!named) return
     this.#disk.syncFolder(partition.folder)
-    this.#disk.syncFolder(topicsFolder(this.#log))
+    this.#foldersNamed = true
   }
 
   #removeSegment(path: string): void {

@@ -37,6 +37,11 @@ export class SegmentIndex {
     return this.#offsetCount
   }
 
+  /** What it takes of memory, roughly. */
+  get memoryBytes(): number {
+    return 200 + this.#offsets.byteLength + this.#timestamps.byteLength + this.#timeOffsets.byteLength
+  }
+
   get timeCount(): number {
     return this.#timeCount
   }

@@ -12,11 +12,19 @@ import {
   batchSizeBytes,
 } from '../record/batch-header.ts'
 import type { OpenFiles } from './open-files.ts'
-import { SegmentIndex } from './segment-index.ts'
+import { isDiskError } from './disk-error.ts'
+import type { IndexCache } from './index-cache.ts'
+import { OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from './segment-index.ts'
 import { SegmentTransactions } from './segment-transactions.ts'
 
 /** Of the files of a segment. The last one is there only where something was aborted. */
 export const SEGMENT_SUFFIXES = ['.log', '.index', '.timeindex', '.txnindex']
+
+/** What all segments of a log share. */
+export interface SegmentHost {
+  readonly files: OpenFiles
+  readonly indexes: IndexCache
+}
 
 /** How much is read at once when the heads of many batches are looked at. */
 const SCAN_BYTES = 64 * 1024
@@ -53,15 +61,20 @@ export class Segment {
   /** The third index: what was aborted. */
   readonly transactions: SegmentTransactions
   readonly #files: OpenFiles
+  readonly #indexes: IndexCache
   #index: SegmentIndex | undefined
   /** Entries of both indexes that are in their files. */
   #savedOffsets = -1
   #savedTimes = -1
   #sealed = false
   #firstTimestamp: Timestamp | undefined
+  /** Kept when the index goes: nothing comes to a sealed segment. */
+  #maxTimestamp: Timestamp | undefined
 
-  constructor(files: OpenFiles, path: string, base: Offset, sizeBytes = 0, next = base) {
+  constructor(host: SegmentHost, path: string, base: Offset, sizeBytes = 0, next = base) {
+    const { files } = host
     this.#files = files
+    this.#indexes = host.indexes
     this.path = path
     this.base = base
     this.sizeBytes = sizeBytes
@@ -124,7 +137,18 @@ export class Segment {
 
   /** The greatest timestamp of any batch; MIN_SAFE_INTEGER while it is empty. */
   get maxTimestamp(): Timestamp {
-    return this.index().maxTimestamp
+    return this.#maxTimestamp ?? this.index().maxTimestamp
+  }
+
+  /** Index files that lack something get it first; they can be made again, so an error is no harm. */
+  releaseIndex(): void {
+    try {
+      this.saveIndexes()
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+    }
+    if (this.#sealed) this.#maxTimestamp = this.#index?.maxTimestamp
+    this.#index = undefined
   }
 
   /** Puts the segment back to an earlier state; the index is made again at its next use. */
@@ -150,9 +174,15 @@ export class Segment {
     this.#index = undefined
   }
 
-  /** Closes and removes the files. Nothing is written or synced any more. */
-  remove(remove: (path: string) => void): void {
+  /** The files are about to be removed: nothing is written or synced any more. */
+  abandon(): void {
     this.removed = true
+    this.#indexes.forget(this)
+  }
+
+  /** Closes and removes the files. */
+  remove(remove: (path: string) => void): void {
+    this.abandon()
     for (const suffix of SEGMENT_SUFFIXES) {
       this.#files.forget(this.path + suffix)
       remove(this.path + suffix)
@@ -251,7 +281,8 @@ export class Segment {
 
   /** The index, loaded or made if need be. */
   index(): SegmentIndex {
-    if (this.#index === undefined) this.#index = this.#loadIndex()
+    this.#index ??= this.#loadIndex()
+    this.#indexes.use(this, this.#index.memoryBytes)
     return this.#index
   }
 
@@ -334,12 +365,11 @@ export class Segment {
     const index = new SegmentIndex(this.base)
     const from = index.load(offsets, times, this.sizeBytes)
     if (!this.#resume(index, from)) return this.rebuildIndex()
-    // What the files hold beyond what was taken is written over.
-    this.#savedOffsets = index.offsetCount * 8 === offsets.length ? index.offsetCount : -1
-    const timesLoaded = index.timeCount
     this.#addBatches(index, from, from > 0)
     if (this.#sealed) index.seal()
-    this.#savedTimes = timesLoaded * 12 === times.length ? timesLoaded : -1
+    // Files that hold something else are written anew, others get what they lack.
+    this.#savedOffsets = savedEntries(offsets, index.offsetBytes(), OFFSET_ENTRY_BYTES)
+    this.#savedTimes = savedEntries(times, index.timeBytes(), TIME_ENTRY_BYTES)
     return index
   }
 
@@ -379,4 +409,10 @@ export class Segment {
       throw error
     }
   }
+}
+
+/** How many entries of the whole index the file has; -1: it has something else. */
+function savedEntries(file: Uint8Array, whole: Uint8Array, entryBytes: number): number {
+  if (file.length > whole.length || file.length % entryBytes !== 0) return -1
+  return Buffer.compare(file, whole.subarray(0, file.length)) === 0 ? file.length / entryBytes : -1
 }
