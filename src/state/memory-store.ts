@@ -196,6 +196,12 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     if (space.restoreText(bytes, keyStart, keyEnd, start, end)) this.#grow(space)
   }
 
+  /** Texts with these hashes are restored next: they may be looked for together. */
+  lookAhead(namespace: Namespace, hashes: Int32Array, count: number): void {
+    const space = namespace === this.#lastNamespace ? this.#lastSpace : this.#spaces.get(namespace)
+    space?.lookAhead(hashes, count)
+  }
+
   /** Back to nothing: a restore begins again from an older snapshot. */
   clear(): void {
     this.#spaces = new Map()

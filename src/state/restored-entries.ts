@@ -21,6 +21,8 @@ const WHOLE_ENTRIES_MAX = 4_096
 const PIECES = 256
 const PIECE_SHIFT = 24
 const ROWS_MIN = 8
+/** Keys to be looked for at once. */
+export const LOOK_AHEAD = 32
 const ROW_FIELDS = 5
 /** In place of the number of the block, which comes first. */
 const GONE = -1
@@ -40,7 +42,11 @@ export class RestoredEntries {
   #size = 0
   readonly #blocks: (Uint8Array | undefined)[] = []
   readonly #blockSizes: number[] = []
+  readonly #numbers = new Map<Uint8Array, number>()
+  #lastBytes: Uint8Array | undefined
+  #lastBlock = 0
   readonly #keys: StoreKey[] = []
+  readonly #ahead = new Int32Array(LOOK_AHEAD)
 
   get size(): number {
     return this.#size
@@ -61,6 +67,31 @@ export class RestoredEntries {
     const row = this.find(key, hash)
     const present = row < 0 ? 0 : (this.#rows[row * ROW_FIELDS + KEY_START] as number)
     return this.#set(row, hash, bytes, present < 0 ? present : -this.#keys.push(key), 0, start, end)
+  }
+
+  /**
+   * Reads what `setText` will look at for keys with these hashes, so that the processor waits for all of them at
+   * once and not for one after the other.
+   */
+  lookAhead(hashes: Int32Array, count: number): void {
+    const ahead = this.#ahead
+    for (let index = 0; index < count; index += 1) {
+      const hash = hashes[index] as number
+      ahead[index] = this.#tableOf(hash).peek(hash)
+    }
+    const rows = this.#rows
+    let read = 0
+    for (let index = 0; index < count; index += 1) {
+      const at = (ahead[index] as number) * ROW_FIELDS
+      read += (rows[at + KEY_END] as number) + (rows[at + VALUE_END] as number)
+    }
+    for (let index = 0; index < count; index += 1) {
+      const at = (ahead[index] as number) * ROW_FIELDS
+      const start = rows[at + KEY_START] as number
+      if (start >= 0) read += this.#blocks[rows[at] as number]?.[start] ?? 0
+    }
+    // Without an effect the compiler might leave the reads out.
+    this.#ahead[0] = read
   }
 
   /** The row of a key, negative if there is none. */
@@ -190,21 +221,31 @@ export class RestoredEntries {
     whole?.forEach((hash, row) => this.#tableOf(hash).add(hash, row))
   }
 
-  /** The number of a block, for one more entry. Blocks come one after the other, each with all its entries. */
+  /** The number of a block, for one more entry. Mostly blocks come one after the other, each with all its entries. */
   #blockOf(bytes: Uint8Array): number {
-    let block = this.#blocks.length - 1
-    if (this.#blocks[block] !== bytes) {
-      block = this.#blocks.push(bytes) - 1
-      this.#blockSizes.push(0)
+    if (bytes !== this.#lastBytes) {
+      this.#lastBytes = bytes
+      this.#lastBlock = this.#numbers.get(bytes) ?? this.#newBlock(bytes)
     }
+    const block = this.#lastBlock
     this.#blockSizes[block] = (this.#blockSizes[block] as number) + 1
+    return block
+  }
+
+  #newBlock(bytes: Uint8Array): number {
+    const block = this.#blocks.push(bytes) - 1
+    this.#blockSizes.push(0)
+    this.#numbers.set(bytes, block)
     return block
   }
 
   #release(block: number): void {
     const left = (this.#blockSizes[block] as number) - 1
     this.#blockSizes[block] = left
-    if (left === 0) this.#blocks[block] = undefined
+    if (left > 0) return
+    this.#numbers.delete(this.#blocks[block] as Uint8Array)
+    this.#blocks[block] = undefined
+    this.#lastBytes = undefined
   }
 }
 

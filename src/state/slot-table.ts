@@ -37,6 +37,12 @@ export class SlotTable {
     }
   }
 
+  /** The row in the slot where the walk begins, whatever its hash; 0 when there is none. */
+  peek(hash: number): number {
+    const row = this.#slots[(hash & this.#mask) * SLOT_FIELDS] as number
+    return row > FREE ? row - 1 : 0
+  }
+
   /** Removes the row that the walk came to last. */
   removeHere(): void {
     this.#slots[this.#place * SLOT_FIELDS] = REMOVED

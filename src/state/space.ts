@@ -78,6 +78,11 @@ export class Space {
     return this.#restored.size > before
   }
 
+  /** See RestoredEntries. */
+  lookAhead(hashes: Int32Array, count: number): void {
+    this.#restored?.lookAhead(hashes, count)
+  }
+
   /** Forgets a key while the store is restored. False: it was not there. */
   removeRestored(key: StoreKey): boolean {
     const hash = hashOfKey(key)

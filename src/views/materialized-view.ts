@@ -150,6 +150,10 @@ export class MaterializedView implements ViewTarget {
       this.#checkPartition(partition, before, latin1Slice.call(bytes, keyStart, keyEnd))
   }
 
+  lookAhead(hashes: Int32Array, count: number): void {
+    this.#restored.lookAhead(hashes, count)
+  }
+
   commit(partition: PartitionId, changes: readonly ViewChange[], position: Offset): void {
     let index = 0
     for (const change of changes)

@@ -48,6 +48,11 @@ export class RestoredRows {
     return this.#note(row, this.#entries.size > before, partition, timestamp)
   }
 
+  /** See RestoredEntries. */
+  lookAhead(hashes: Int32Array, count: number): void {
+    this.#entries.lookAhead(hashes, count)
+  }
+
   /** Takes the row of a key out. */
   take(key: StoreKey): ViewRow | undefined {
     const hash = hashOfKey(key)

@@ -35,6 +35,8 @@ export interface ViewTarget {
     start: number,
     end: number,
   ): void
+  /** Rows of keys with these hashes (see `hashOfKey`) are restored next: the keys may be looked for together. */
+  lookAhead(hashes: Int32Array, count: number): void
   /**
    * The changes of one durable commit, each key at most once. After this returns every read sees all of them.
    * `position` is that of the view's changelog behind the commit.

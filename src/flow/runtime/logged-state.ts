@@ -6,7 +6,7 @@ import type { PartitionId, Timestamp } from '../../base/brands.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { BatchReader } from '../../record/batch-reader.ts'
 import { keySerde, storeKey } from '../../record/key-codec.ts'
-import { isAscii } from '../../state/changelog-codec.ts'
+import { asciiKeyStart, isAscii, namespaceBefore } from '../../state/changelog-codec.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import type { MemoryStore } from '../../state/memory-store.ts'
 import type { EntryCursor, EntrySink, SnapshotSource } from '../../state/snapshot-source.ts'
@@ -14,6 +14,7 @@ import { asBuffer } from '../../state/store-codec.ts'
 import type { ViewOperator } from '../operators/view-operator.ts'
 import type { PartitionWriter } from '../output/topic-writer.ts'
 import type { CommittedRow, ViewTarget } from '../output/view-target.ts'
+import { RecordsAhead } from './records-ahead.ts'
 
 export interface LoggedState {
   /** What it is, for the identity of its snapshots. */
@@ -23,8 +24,10 @@ export interface LoggedState {
   readonly source: SnapshotSource
   /** Writes its changelog. */
   readonly writer: PartitionWriter
-  /** Applies a record of the changelog. */
+  /** Takes a record of the changelog; it may be applied as late as by `flush`. */
   replay(record: BatchReader): void
+  /** Applies what was taken. Goes before anybody else touches the state. */
+  flush(): void
 }
 
 export function storeState<V>(
@@ -32,14 +35,28 @@ export function storeState<V>(
   changelog: TopicDescription,
   writer: PartitionWriter,
 ): LoggedState {
+  const ahead = new RecordsAhead(
+    (hashes, count, namespace) => store.lookAhead(namespace, hashes, count),
+    (namespace, bytes, keyStart, keyEnd, valueStart, valueEnd) =>
+      store.restoreText(namespace, bytes, keyStart, keyEnd, valueStart, valueEnd),
+  )
   return {
     name: `store ${store.name}`,
     changelog,
     partition: writer.partition,
     source: store,
     writer,
-    replay: ({ bytes, keyStart, keyEnd, valueStart, valueEnd }) =>
-      store.restore(bytes, keyStart, keyEnd, valueStart, valueEnd),
+    replay: ({ bytes, keyStart, keyEnd, valueStart, valueEnd }) => {
+      const text = valueStart < 0 ? -1 : asciiKeyStart(bytes, keyStart, keyEnd)
+      if (text >= 0) {
+        const namespace = namespaceBefore(bytes, keyStart, text)
+        ahead.add(namespace, bytes, text, keyEnd, valueStart, valueEnd)
+        return
+      }
+      ahead.flush()
+      store.restore(bytes, keyStart, keyEnd, valueStart, valueEnd)
+    },
+    flush: () => ahead.flush(),
   }
 }
 
@@ -60,6 +77,11 @@ export class ViewState implements LoggedState, SnapshotSource {
   size = 0
   readonly #view: ViewOperator
   readonly #target: ViewTarget
+  readonly #ahead = new RecordsAhead(
+    (hashes, count) => this.#target.lookAhead(hashes, count),
+    (timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd) =>
+      this.#restoreText(timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd),
+  )
 
   constructor(view: ViewOperator, target: ViewTarget, changelog: TopicDescription, writer: PartitionWriter) {
     this.name = `view ${view.node.name}`
@@ -98,11 +120,16 @@ export class ViewState implements LoggedState, SnapshotSource {
     const { bytes, keyStart, keyEnd, valueStart, valueEnd } = record
     // A lone text is its own key, unless it begins with NUL: nearly every record needs no string.
     if (valueStart >= 0 && bytes[keyStart] !== 0 && isAscii(bytes, keyStart, keyEnd)) {
-      this.#restoreText(record.timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd)
+      this.#ahead.add(record.timestamp, bytes, keyStart, keyEnd, valueStart, valueEnd)
       return
     }
+    this.#ahead.flush()
     const key = storeKey(keySerde.decode(record, record.keyStart, record.keyEnd))
     this.#restore(key, record.timestamp, bytes, valueStart, valueEnd)
+  }
+
+  flush(): void {
+    this.#ahead.flush()
   }
 
   clear(): void {

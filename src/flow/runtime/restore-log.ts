@@ -18,6 +18,7 @@ export class RestoreLog {
   bytes = 0
   readonly #reader: PartitionReader
   readonly #apply: (record: BatchReader) => void
+  readonly #flush: () => void
   readonly #batch = new BatchReader()
   readonly #filter = new CommittedFilter()
 
@@ -28,11 +29,13 @@ export class RestoreLog {
     from: Offset,
     wake: () => void,
     apply: (record: BatchReader) => void,
+    flush: () => void = () => undefined,
   ) {
     const { start, end } = broker.bounds(topic.id, partition)
     this.position = Math.max(from, start)
     this.end = end
     this.#apply = apply
+    this.#flush = flush
     this.#reader = broker.read(topic.id, partition, this.position, wake)
   }
 
@@ -62,6 +65,7 @@ export class RestoreLog {
       }
       this.position = batchEnd
     }
+    this.#flush()
     return true
   }
 

@@ -50,7 +50,15 @@ export class StateRecovery {
       changelog: { name: `${changelog.name}-${partition}`, start, end },
     })
     this.#replay = (from) =>
-      new RestoreLog(broker, changelog, partition, from, wake, (record) => state.replay(record))
+      new RestoreLog(
+        broker,
+        changelog,
+        partition,
+        from,
+        wake,
+        (record) => state.replay(record),
+        () => state.flush(),
+      )
   }
 
   get done(): boolean {
