@@ -11,9 +11,9 @@ import {
   batchMaxTimestamp,
   batchSizeBytes,
 } from '../record/batch-header.ts'
-import type { OpenFiles } from './open-files.ts'
 import { isDiskError } from './disk-error.ts'
 import type { IndexCache } from './index-cache.ts'
+import type { OpenFiles } from './open-files.ts'
 import { OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from './segment-index.ts'
 import { SegmentTransactions } from './segment-transactions.ts'
 
