@@ -41,7 +41,7 @@ export function parseMarks(text: string, where: string): CommitMarks | undefined
   if (stored.version !== VERSION || stored.inputs === undefined || stored.marks === undefined) {
     throw new MillraceError(
       'MILLRACE_CORRUPT',
-      `${where} is a mark of version ${String(stored.version)}, this millrace knows ${VERSION}: use the one that wrote it`,
+      `${where} is a mark of version ${JSON.stringify(stored.version)}, this millrace knows ${VERSION}: use the one that wrote it`,
     )
   }
   return { inputs: stored.inputs, marks: stored.marks }
