@@ -90,6 +90,18 @@ describe('an append', () => {
     expect(ends).toEqual([6, 10, 10, 10, 10])
   })
 
+  test('from answers and those that waited share a round', () => {
+    const ends: number[] = [0]
+    first.follow(() => ends.push(first.end))
+    const caller = () => log.append([part(0)], () => caller())
+    for (let index = 0; index < 4; index += 1) caller()
+    sys.time.advance(15)
+    for (let index = 0; index < 4; index += 1) caller()
+    sys.time.advance(40)
+    const sizes = ends.slice(1).map((end, index) => end - (ends[index] as number))
+    expect(sizes).toEqual([1, 4, 8, 8, 8])
+  })
+
   test('tells followers once a round, until they leave', () => {
     let calls = 0
     const leave = first.follow(() => {

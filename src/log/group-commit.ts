@@ -74,9 +74,10 @@ export class GroupCommit {
   #durable: number
   #flushing = false
   #syncing = false
-  /** A round is about to begin: callers that were just answered, so many items, get the chance to join it. */
+  /** A round is about to begin: callers that were just answered get the chance to join it. */
   #resting = false
-  #answered = 0
+  /** So many items are filling when all of these have joined. */
+  #expected = 0
   #rests = 0
   #pumping = false
   #failure: Error | undefined
@@ -102,8 +103,7 @@ export class GroupCommit {
     // A flush that begins a checkpoint may put an entry: it goes with the next one.
     if (this.#flushing) return
     if (item.kind === 'append' && !item.fsync) this.#flush()
-    // All of them have joined.
-    if (this.#filling.length >= this.#answered) this.#resting = false
+    if (this.#filling.length >= this.#expected) this.#resting = false
     this.#pump()
   }
 
@@ -185,7 +185,7 @@ export class GroupCommit {
 
   #rest(answered: number): void {
     this.#resting = true
-    this.#answered = answered
+    this.#expected = this.#filling.length + answered
     this.#rests += 1
     const rest = this.#rests
     this.#host.timers.soon(() => {
