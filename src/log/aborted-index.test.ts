@@ -8,7 +8,7 @@ const entries = [
 
 test('an entry is written as Kafka writes it', () => {
   expect(Buffer.from(encodeAborted(entries.slice(0, 1))).toString('hex')).toBe(
-    '0000' + '0000000000001001' + '000000000000000a' + '0000000000000013' + '000000000000000c',
+    '00000000000000001001000000000000000a0000000000000013000000000000000c',
   )
 })
 

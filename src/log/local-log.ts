@@ -267,7 +267,9 @@ export class LocalLog implements Log {
       answer(stopped, undefined)
       return
     }
-    const body = writeShape({ topic: partition.topic.id, partition: partition.index, start })
+    const producers = partition.transactions.appended()
+    const moved = { topic: partition.topic.id, partition: partition.index, start }
+    const body = writeShape(producers.length === 0 ? moved : { ...moved, producers })
     this.#change(ENTRY_TYPE.startMoved, body, nothing, (error) => {
       if (error === undefined) this.#dropBelow(partition, start)
       answer(error, error === undefined ? start : undefined)

@@ -82,8 +82,10 @@ export class PartitionTransactions {
     const found: AbortedTransaction[] = []
     for (const segment of this.#segments) {
       if (segment.next <= from || !segment.transactions.any) continue
-      for (const { producerId, firstOffset, lastOffset, lastStable } of this.#abortedOf(segment)) {
-        if (lastOffset >= from && firstOffset < to) found.push({ producerId, firstOffset, lastOffset })
+      const entries = this.#abortedOf(segment)
+      for (let index = firstFrom(entries, from); index < entries.length; index += 1) {
+        const { producerId, firstOffset, lastOffset, lastStable } = entries[index] as AbortedEntry
+        if (firstOffset < to) found.push({ producerId, firstOffset, lastOffset })
         // All below had ended then: those that come later began later.
         if (lastStable >= to) return found
       }
@@ -97,6 +99,11 @@ export class PartitionTransactions {
 
   producers(): readonly ProducerState[] {
     return this.#states?.producers(this.#host.now()) ?? []
+  }
+
+  /** As of the last append: for an entry that comes behind it in the journal. */
+  appended(): readonly ProducerRecord[] {
+    return this.#states?.appended() ?? []
   }
 
   /** As of the last flush. */
@@ -118,6 +125,18 @@ export class PartitionTransactions {
     for (const [index, each] of this.#segments.entries()) each.transactions.replace(entries[index] ?? [])
     return segment.transactions.entries() ?? []
   }
+}
+
+/** The first entry that ends at `from` or later: entries are in the order of their markers. */
+function firstFrom(entries: readonly AbortedEntry[], from: Offset): number {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if ((entries[middle] as AbortedEntry).lastOffset < from) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 /** The aborted transactions of each segment, as the batches say. Reads the heads of all of them. */

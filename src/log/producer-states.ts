@@ -205,6 +205,11 @@ export class ProducerStates {
       .sort((a, b) => a.producerId - b.producerId)
   }
 
+  /** As of the last append. */
+  appended(): ProducerRecord[] {
+    return [...this.#entries.values()].map(recordOfEntry)
+  }
+
   /** As of the last flush, without what has expired. */
   record(now: Timestamp): ProducerRecord[] {
     const entries = new Map(this.#entries)

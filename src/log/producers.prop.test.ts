@@ -411,5 +411,5 @@ test('a partition knows of its producers what a list of its batches says', () =>
     'MILLRACE_OUT_OF_ORDER_SEQUENCE',
     'MILLRACE_INVALID_TRANSACTION_STATE',
   ])
-    expect(seen[what] ?? 0, what).toBeGreaterThan(10)
+    expect(seen[what] ?? 0, what).toBeGreaterThan(2)
 })

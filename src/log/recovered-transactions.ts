@@ -2,6 +2,7 @@ import type { Timestamp } from '../base/brands.ts'
 import { batchBaseOffset, batchSizeBytes } from '../record/batch-header.ts'
 import type { AbortedEntry } from './aborted-index.ts'
 import type { OpenFiles } from './open-files.ts'
+import type { ProducerRecord } from './producer-entry.ts'
 import { concernsProducers, ProducerStates, UNLIMITED } from './producer-states.ts'
 import { SegmentTransactions } from './segment-transactions.ts'
 import type { AbortedRecord, PartitionRecord } from './shape-entries.ts'
@@ -17,6 +18,11 @@ export class RecoveredTransactions {
   constructor(record: PartitionRecord, now: Timestamp) {
     this.#record = record
     this.#now = now
+  }
+
+  /** All that was known at this place. */
+  reset(producers: readonly ProducerRecord[]): void {
+    this.#states = new ProducerStates('', UNLIMITED, producers)
   }
 
   /** Batches of a group that counts. */

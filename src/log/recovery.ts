@@ -157,9 +157,10 @@ export class Recovery {
         return true
       }
       case ENTRY_TYPE.startMoved: {
-        const { topic, partition, start } = readShape<StartMoved>(entry)
+        const { topic, partition, start, producers } = readShape<StartMoved>(entry)
         const state = this.#partition(topic, partition, entry)
         state.start = Math.max(state.start, start)
+        if (producers !== undefined) state.transactions.reset(producers)
         return true
       }
       case ENTRY_TYPE.segmentRolled: {

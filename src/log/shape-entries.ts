@@ -29,6 +29,11 @@ export interface StartMoved {
   readonly topic: TopicId
   readonly partition: PartitionId
   readonly start: Offset
+  /**
+   * All that is known when the entry is written. The batches that say so may be gone with their segment when the
+   * journal is played again. Left out if there are none.
+   */
+  readonly producers?: readonly ProducerRecord[]
 }
 
 export interface SegmentRolled {

@@ -342,6 +342,24 @@ describe('after opening again', () => {
   })
 })
 
+test('what is known of producers outlives their batches, whenever the power fails', () => {
+  close()
+  // All goes to the segments, nothing to the journal.
+  open({ segmentFirstBytes: 1 })
+  done(data(7, 0, { bytes: 900 }), data(8, 0, { open: true, bytes: 900 }))
+  done(data(-1, 0, { bytes: 900 }))
+  const waiting = append(data(7, 1))
+  partition().cutBefore(partition().end)
+  sys.time.runUntilIdle()
+  expect(waiting.error).toBeUndefined()
+  expect(partition().start).toBeGreaterThan(2)
+  crash()
+  expect(partition().producers()).toMatchObject([
+    { producerId: 7, lastSequence: 1 },
+    { producerId: 8, lastSequence: 0, transactionStart: 1 },
+  ])
+})
+
 describe('a producer that is silent', () => {
   test('is forgotten after a day, in memory and over a restart', () => {
     done(data(7, 0), data(8, 0, { open: true }))

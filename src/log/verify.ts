@@ -130,8 +130,10 @@ export class LogVerifier {
   }
 
   #checkIndexes(partition: Partition, segment: Segment): void {
+    // In any case: it takes note of the segment's end.
+    const transactions = this.#transactions.faultOf(segment)
     if (this.#findings.some(({ file }) => file === segment.file)) return
-    const wrong = segment.indexFault() ?? this.#transactions.faultOf(segment)
+    const wrong = segment.indexFault() ?? transactions
     if (wrong !== undefined) this.#find(partition, wrong.file, wrong.position, wrong.what)
   }
 
