@@ -61,11 +61,16 @@ export function groupRecord(group: string, stored: StoredGroup | undefined): Coo
   return { key, value: JSON.stringify({ version: VERSION, ...stored, members }) }
 }
 
+/** Of the record that most are: what its texts say, so that its writer need not read them again. */
+interface DecodedRecord extends CoordinatorRecord {
+  readonly decoded: GroupRecord
+}
+
 export function positionRecord(at: PositionKey, position: GroupPosition | undefined): CoordinatorRecord {
-  return {
-    key: JSON.stringify(['position', at.group, at.topic, at.partition]),
-    value: positionText(position),
-  }
+  const { group, topic, partition } = at
+  const decoded: GroupRecord = { kind: 'position', group, topic, partition, value: position }
+  const key = JSON.stringify(['position', group, topic, partition])
+  return { key, value: positionText(position), decoded } satisfies DecodedRecord
 }
 
 export function pendingRecord(
@@ -81,6 +86,7 @@ export function pendingRecord(
 
 /** @throws MillraceError MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT. */
 export function readGroupRecord(record: CoordinatorRecord): GroupRecord {
+  if ('decoded' in record) return (record as DecodedRecord).decoded
   const key = parsed(record, record.key)
   if (!Array.isArray(key)) throw corrupt(record, 'its key is no list')
   const value = record.value === null ? undefined : stored(record, record.value)
