@@ -71,7 +71,7 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     if (space === undefined) return undefined
     const entry = key === this.#lastKey ? this.#lastEntry : this.#look(space, key)
     if (entry === undefined || (entry.flags & LIVE) === 0) return undefined
-    return (entry.flags & RAW) === 0 ? (entry.value as V) : this.#decoded(entry)
+    return this.#valueOf(entry)
   }
 
   put(namespace: Namespace, key: StoreKey, value: V): void {
@@ -128,15 +128,31 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     if (space === undefined) return
     const afterHash = after === undefined ? 0 : hashOfKey(after)
     for (const entries of space.sorted(after)) {
+      for (const entry of entries) {
+        if (space.dropped) return
+        if (isBehind(entry, after, afterHash)) yield [entry.key, this.#valueOf(entry)]
+      }
+    }
+  }
+
+  /** As `scan`, without an object for each entry: ends early when `visit` answers false, and then answers false. */
+  visit(
+    namespace: Namespace,
+    after: StoreKey | undefined,
+    visit: (key: StoreKey, value: V) => boolean,
+  ): boolean {
+    const space = this.#spaces.get(namespace)
+    if (space === undefined) return true
+    const afterHash = after === undefined ? 0 : hashOfKey(after)
+    for (const entries of space.sorted(after)) {
       for (let index = 0; index < entries.length; index += 1) {
         if (index % NEAR_ENTRIES === 0) this.#near ^= nearness(entries, index)
         const entry = entries[index] as Entry
-        if (space.dropped) return
-        if ((entry.flags & LIVE) === 0) continue
-        if (after !== undefined && compareHashed(entry.hash, entry.key, afterHash, after) <= 0) continue
-        yield [entry.key, (entry.flags & RAW) === 0 ? (entry.value as V) : this.#decoded(entry)]
+        if (space.dropped) return true
+        if (isBehind(entry, after, afterHash) && !visit(entry.key, this.#valueOf(entry))) return false
       }
     }
+    return true
   }
 
   /**
@@ -332,6 +348,10 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     this.#lastEntry = undefined
   }
 
+  #valueOf(entry: Entry): V {
+    return (entry.flags & RAW) === 0 ? (entry.value as V) : this.#decoded(entry)
+  }
+
   #decoded(entry: Entry): V {
     const raw = entry.value as RawValue
     const value = this.codec.decode(raw.bytes, raw.start, raw.end)
@@ -339,6 +359,12 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     entry.flags &= ~RAW
     return value
   }
+}
+
+/** Whether a scan that goes on behind a key gives this entry. */
+function isBehind(entry: Entry, after: StoreKey | undefined, afterHash: number): boolean {
+  if ((entry.flags & LIVE) === 0) return false
+  return after === undefined || compareHashed(entry.hash, entry.key, afterHash, after) > 0
 }
 
 /**

@@ -168,12 +168,14 @@ export class GroupWindowOperator extends TimedOperator {
     for (;;) {
       const end = this.#cursor?.end ?? this.groups.store.namespaces()[0]
       if (end === undefined || (this.#lastEvent(end) > watermark && this.#cursor === undefined)) break
-      for (const [id, group] of this.groups.store.scan(end, this.#cursor?.key)) {
+      const whole = this.groups.store.visit(end, this.#cursor?.key, (id, group) => {
         if (left === 0) return false
         left -= 1
         this.#fireGroup(end, id, group)
         this.#cursor = { end, key: id }
-      }
+        return true
+      })
+      if (!whole) return false
       this.#cursor = undefined
       this.#fired = end
       this.groups.drop(end)

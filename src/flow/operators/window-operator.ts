@@ -149,32 +149,26 @@ export class WindowOperator extends TimedOperator implements Receiver {
   #fireWindow(end: Timestamp, resultsMax: number): number {
     const window = this.#window(end)
     let left = resultsMax
-    const groups = this.#simple ? this.#scan(end) : this.#gatherAll(end)
     let cursor: { readonly end: Timestamp; key: StoreKey } | undefined
-    for (const [key, group] of groups) {
-      if (left === 0) return -1
+    const fire = (key: StoreKey, group: Group): boolean => {
+      if (left === 0) return false
       left -= 1
       this.#outputs.closed(key, window, windowRow(this.groups, key, window, group), end - 1, this.#json)
       // One object for the whole window: it is read when a commit falls here.
       if (cursor === undefined) this.#cursor = cursor = { end, key }
       else cursor.key = key
+      return true
     }
-    return left
+    return this.#visit(end, fire) ? left : -1
   }
 
-  #scan(end: Timestamp): Iterable<readonly [StoreKey, Group]> {
-    const scan = this.groups.store.scan(end, this.#cursor?.key)
-    return this.groups.hasBuckets ? this.#bound(scan, end) : scan
-  }
-
-  *#bound(
-    scan: Iterable<readonly [StoreKey, Group]>,
-    end: Timestamp,
-  ): IterableIterator<readonly [StoreKey, Group]> {
-    for (const entry of scan) {
-      this.groups.bind(entry[1], end, entry[0])
-      yield entry
-    }
+  /** Gives the groups of a window behind the cursor, until `fire` answers false, which it answers then. */
+  #visit(end: Timestamp, fire: (key: StoreKey, group: Group) => boolean): boolean {
+    if (!this.#simple) return this.#gatherAll(end).every(([key, group]) => fire(key, group))
+    return this.groups.store.visit(end, this.#cursor?.key, (key, group) => {
+      this.groups.bind(group, end, key)
+      return fire(key, group)
+    })
   }
 
   /** All groups of a window, merged from its panes, in the order of the store, behind the cursor. */
