@@ -3,6 +3,7 @@ import { crc32c } from '../src/base/crc32c.ts'
 import { BatchBuilder } from '../src/record/batch-builder.ts'
 import { BATCH_ATTRIBUTES_AT, batchSizeBytes, verifyBatch } from '../src/record/batch-header.ts'
 import { BatchReader } from '../src/record/batch-reader.ts'
+import { json } from '../src/record/serdes.ts'
 import type { BenchContext } from './bench.ts'
 import { event } from './events.ts'
 import { openBenchLog, segmentFilesOf, withOpenFile } from './log-fixture.ts'
@@ -97,6 +98,7 @@ function readAndCheck(files: readonly string[]): number {
 }
 
 function decodeJson(chunks: Iterable<Uint8Array>): number {
+  const serde = json()
   const reader = new BatchReader()
   let records = 0
   let users = 0
@@ -104,7 +106,7 @@ function decodeJson(chunks: Iterable<Uint8Array>): number {
     for (let at = 0; at < chunk.length; at += batchSizeBytes(chunk, at)) {
       reader.open(chunk, at)
       while (reader.next()) {
-        const value = JSON.parse(reader.text(reader.valueStart, reader.valueEnd)) as { user: string }
+        const value = serde.decode(reader, reader.valueStart, reader.valueEnd) as { user: string }
         users += value.user.length
         records++
       }

@@ -50,7 +50,7 @@ const oddKey = fc.constantFrom('__proto__', '', '"', '\\', '\u2028', '-1', '1e3'
 const text = fc.oneof(
   fc.string(),
   fc.string({ unit: 'binary' }),
-  fc.constantFrom('a\nb', '"', '\\', 'ü'.repeat(20)),
+  fc.constantFrom('a\nb', '"', '\\', 'ü'.repeat(20), 'x'.repeat(600)),
 )
 const number = fc.oneof(
   fc.integer(),

@@ -6,7 +6,8 @@
  * Invariants: the result is that of JSON.parse, whatever the text; a parser that does not take a text says so, and
  * JSON.parse has it. A topic whose records fit no shape costs next to nothing: without credit all goes to JSON.parse
  * for a while, each time for twice as long, and every new shape is learned after twice as many surprises.
- * Cost: a third to a half of JSON.parse for flat objects of 180 bytes.
+ * Cost, with its text, of what JSON.parse takes: 25 to 60 % for objects of up to 20 scalars, 75 % where strings have
+ * escapes or 400 bytes; 100 to 104 % where nothing fits (arrays, keys that change, exponents).
  */
 import type { BatchReader } from './batch-reader.ts'
 import { type ShapeParser, shapeParser } from './json-parser-code.ts'
@@ -57,8 +58,8 @@ export class JsonPredictor {
       const parser = parsers[index] as ShapeParser
       const value = parser(reader.bytes, text, reader.latin1From, start, end)
       if (value === undefined) continue
-      parsers.splice(index, 1)
-      parsers.unshift(parser)
+      parsers[index] = parsers[0] as ShapeParser
+      parsers[0] = parser
       return value
     }
     const json = reader.text(start, end)

@@ -6,8 +6,8 @@ export interface JsonShape {
   readonly expression: string
 }
 
-const VALUES_MAX = 64
-const LITERAL_BYTES_MAX = 2048
+const VALUES_MAX = 32
+const LITERAL_BYTES_MAX = 512
 /**
  * Keys that may stand in generated code, quoted. No digit first: keys like "7" are not kept in the order they come.
  * No escapes, no quotes, nothing but ASCII; and `__proto__` means something else in code than in JSON.
