@@ -16,6 +16,8 @@ export interface LocalAdminHost {
   /** Throws MILLRACE_UNKNOWN_TOPIC. */
   readonly partition: (topic: TopicId, partition: PartitionId) => LogPartition
   readonly describe: (topic: LogTopic) => TopicDescription
+  /** A topic is gone: what the broker knew of it goes as well. */
+  readonly deleted: (topic: TopicId) => void
   /** Topics that the broker keeps its own state in. */
   readonly ownTopics: readonly string[]
 }
@@ -46,7 +48,11 @@ export class LocalAdmin implements BrokerAdmin {
   deleteTopic(name: string, answer: Answer<void>): void {
     guarded(answer, (once) => {
       this.#refuseOwn(name)
-      this.#log.deleteTopic(name, once)
+      const topic = this.#log.topic(name)
+      this.#log.deleteTopic(name, (error) => {
+        if (error === undefined && topic !== undefined) this.#host.deleted(topic.id)
+        once(error, undefined)
+      })
     })
   }
 

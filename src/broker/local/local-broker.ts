@@ -73,6 +73,7 @@ export class LocalBroker implements FullBroker {
     this.admin = new LocalAdmin(log, {
       partition: (topic, partition) => this.#partition(topic, partition),
       describe,
+      deleted: (topic) => this.groups.forgetTopic(topic),
       ownTopics: COORDINATOR_TOPICS,
     })
     const { positionsRetentionMs, positionsBytesMax = REWRITE_BYTES } = options

@@ -325,6 +325,16 @@ describe('a full disk', () => {
   })
 })
 
+test('the positions of a deleted topic go with it', () => {
+  const world = new World()
+  world.now(world.commit(5))
+  world.now(ask<void>((answer) => world.broker.admin.deleteTopic('t', answer)))
+  expect(world.broker.groups.list()).toEqual([])
+  world.sys.time.advance(10)
+  world.close()
+  expect(new World(restartSys(world.sys, 7)).broker.groups.list()).toEqual([])
+})
+
 test('groups of the engine and of readers live side by side', () => {
   const world = new World()
   world.now(ask((answer) => world.broker.join('app', answer)))

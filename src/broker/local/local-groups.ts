@@ -1,3 +1,4 @@
+import type { TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
 import type { CoordinatorRuntime } from '../../coordinators/coordinator.ts'
 import type { GroupMachine } from '../../coordinators/groups/group-machine.ts'
@@ -116,6 +117,12 @@ export class LocalGroups implements GroupPort {
   /** The engine's join (broker.ts). */
   takeOver(group: string, answer: Answer<Membership>): void {
     this.#ask(answer, group, (step) => this.#machine.takeOver(group, answer, step))
+  }
+
+  /** A topic is gone: nobody needs its positions. If they cannot be removed they do no harm, since no topic gets its id. */
+  forgetTopic(topic: TopicId): void {
+    if (this.#host.stopped() === undefined)
+      this.#do((step) => step.write(...this.#machine.forgetTopic(topic)))
   }
 
   #ask<T>(answer: Answer<T>, group: string, operation: (step: Step) => void): void {

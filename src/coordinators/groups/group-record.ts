@@ -70,7 +70,8 @@ export function positionRecord(at: PositionKey, position: GroupPosition | undefi
   const { group, topic, partition } = at
   const decoded: GroupRecord = { kind: 'position', group, topic, partition, value: position }
   const key = JSON.stringify(['position', group, topic, partition])
-  return { key, value: positionText(position), decoded } satisfies DecodedRecord
+  const record: DecodedRecord = { key, value: positionText(position), decoded }
+  return record
 }
 
 export function pendingRecord(
