@@ -342,22 +342,25 @@ describe('after opening again', () => {
   })
 })
 
-test('what is known of producers outlives their batches, whenever the power fails', () => {
-  close()
-  // All goes to the segments, nothing to the journal.
-  open({ segmentFirstBytes: 1 })
-  done(data(7, 0, { bytes: 900 }), data(8, 0, { open: true, bytes: 900 }))
-  done(data(-1, 0, { bytes: 900 }))
-  const waiting = append(data(7, 1))
-  partition().cutBefore(partition().end)
-  sys.time.runUntilIdle()
-  expect(waiting.error).toBeUndefined()
-  expect(partition().start).toBeGreaterThan(2)
-  crash()
-  expect(partition().producers()).toMatchObject([
-    { producerId: 7, lastSequence: 1 },
-    { producerId: 8, lastSequence: 0, transactionStart: 1 },
-  ])
+test('what is known of producers outlives their batches, whether or not the removal of files was durable', () => {
+  for (let seed = 1; seed <= 10; seed += 1) {
+    sys = simSys(seed)
+    // All goes to the segments, nothing to the journal.
+    open({ segmentFirstBytes: 1 })
+    done(data(7, 0, { bytes: 900 }), data(8, 0, { open: true, bytes: 900 }))
+    done(data(-1, 0, { bytes: 900 }))
+    const waiting = append(data(7, 1))
+    partition().cutBefore(partition().end)
+    sys.time.runUntilIdle()
+    expect(waiting.error).toBeUndefined()
+    expect(partition().start).toBeGreaterThan(2)
+    sys = restartSys(sys, seed)
+    open()
+    expect(partition().producers()).toMatchObject([
+      { producerId: 7, lastSequence: 1 },
+      { producerId: 8, lastSequence: 0, transactionStart: 1 },
+    ])
+  }
 })
 
 describe('a producer that is silent', () => {
