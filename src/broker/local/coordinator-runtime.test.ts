@@ -65,7 +65,7 @@ class World {
       { groups: records(groups), transactions: records(transactions), batches },
       (error, offsets) => {
         this.answers.push(
-          `${name} ${error === undefined ? `[${offsets}]` : (error as { code?: string }).code}`,
+          `${name} ${error === undefined ? `[${offsets?.join()}]` : (error as { code?: string }).code}`,
         )
       },
     )

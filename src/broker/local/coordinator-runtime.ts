@@ -160,7 +160,7 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     } catch (error) {
       // Faults of the caller that the log sees first; those of an answer are its owner's.
       if (!isMillraceError(error) || !this.#inFlight.includes(inFlight)) throw error
-      this.#end(inFlight, answer, error as MillraceError, undefined)
+      this.#end(inFlight, answer, error, undefined)
     }
   }
 

@@ -9,7 +9,7 @@
  * of an older generation can come behind a join.
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
-import { isMillraceError, MillraceError } from '../../base/errors.ts'
+import { MillraceError } from '../../base/errors.ts'
 import type { CoordinatorRecord } from '../../coordinators/coordinator.ts'
 import { GroupMachine } from '../../coordinators/groups/group-machine.ts'
 import { positionRecord } from '../../coordinators/groups/group-record.ts'

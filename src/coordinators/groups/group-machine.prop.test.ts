@@ -25,14 +25,20 @@ interface Client {
   syncing: ReturnType<GroupsWorld['sync']> | undefined
 }
 
-type Action =
-  | { readonly kind: 'join' | 'sync' | 'heartbeat' | 'leave' | 'forget' | 'reserve'; readonly slot: number }
+type ClientAction =
+  | {
+      readonly kind: 'join' | 'sync' | 'heartbeat' | 'leave' | 'forget' | 'reserve' | 'stale'
+      readonly slot: number
+    }
   | { readonly kind: 'commit'; readonly slot: number; readonly partition: number; readonly ahead: number }
-  | { readonly kind: 'stale'; readonly slot: number }
+
+type WorldAction =
   | { readonly kind: 'outside' | 'reset'; readonly partition: number; readonly offset: number }
   | { readonly kind: 'pending' | 'end'; readonly producer: number; readonly committed: boolean }
   | { readonly kind: 'pass'; readonly ms: number }
   | { readonly kind: 'restart' | 'settle' }
+
+type Action = ClientAction | WorldAction
 
 class Model {
   world = new GroupsWorld({ positionsRetentionMs: Number.MAX_SAFE_INTEGER })
@@ -55,7 +61,7 @@ class Model {
     this.#check()
   }
 
-  #act(action: Action & { readonly slot: number }, client: Client): void {
+  #act(action: ClientAction, client: Client): void {
     const { world } = this
     const who = { member: client.member, generation: client.generation, instance: client.instance }
     switch (action.kind) {
@@ -109,7 +115,7 @@ class Model {
     }
   }
 
-  #happen(action: Exclude<Action, { readonly slot: number }>): void {
+  #happen(action: WorldAction): void {
     const { world } = this
     switch (action.kind) {
       case 'pass':

@@ -145,7 +145,7 @@ function stored(record: CoordinatorRecord, text: string): object {
   if (value.version === VERSION) return value
   throw new MillraceError(
     'MILLRACE_NEWER_FORMAT',
-    `the record ${record.key} has format ${value.version}, expected ${VERSION}: use the version of millrace that wrote it`,
+    `the record ${record.key} has format ${String(value.version)}, expected ${VERSION}: use the version of millrace that wrote it`,
   )
 }
 
