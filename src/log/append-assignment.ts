@@ -1,6 +1,6 @@
 import type { Offset, Timestamp } from '../base/brands.ts'
 import { isMillraceError, type MillraceError } from '../base/errors.ts'
-import { batchBaseOffset, batchLastOffset, batchSizeBytes } from '../record/batch-header.ts'
+import { batchLastOffsetDelta, batchSizeBytes } from '../record/batch-header.ts'
 import { assignBatches } from './append-batches.ts'
 import type { LogBatch } from './log.ts'
 import type { Partition } from './partition.ts'
@@ -78,7 +78,7 @@ function withoutDuplicates(
     const offset = concernsProducers(bytes, at) ? states.append(bytes, at, next, now) : next
     if (first < 0) first = offset
     if (offset === next) {
-      next += batchLastOffset(bytes, at) - batchBaseOffset(bytes, at) + 1
+      next += batchLastOffsetDelta(bytes, at) + 1
       kept.push(bytes.subarray(at, at + sizeBytes))
     }
     at += sizeBytes

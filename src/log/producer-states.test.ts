@@ -184,7 +184,16 @@ test('what no producer may write', () => {
   expect(() => writer.put(one().build({ ...head, transactional: true }), 1)).toThrow(
     /no end of a transaction/,
   )
+  for (const high of [0x20, 0x0100, 0x7fff]) {
+    const bytes = one().build({ ...head, control: false, baseSequence: 0 })
+    bytes[43] = high >> 8
+    bytes[44] = high
+    expect(() => writer.put(bytes, 1)).toThrow(refusal)
+  }
+  const greatest = { producerId: Number.MAX_SAFE_INTEGER, producerEpoch: 0, baseSequence: 0 }
   expect(writer.states.producers(0)).toEqual([])
+  writer.put(one().build(greatest), 1)
+  expect(writer.states.producers(0)).toMatchObject([{ producerId: Number.MAX_SAFE_INTEGER }])
 })
 
 test('one look tells batches that have a producer', () => {

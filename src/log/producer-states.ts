@@ -13,9 +13,8 @@ import type { DurationMs, Offset, ProducerId, Timestamp } from '../base/brands.t
 import { MillraceError } from '../base/errors.ts'
 import {
   batchAttributes,
-  batchBaseOffset,
   batchBaseSequence,
-  batchLastOffset,
+  batchLastOffsetDelta,
   batchProducerEpoch,
   batchProducerId,
   CONTROL_BIT,
@@ -223,6 +222,13 @@ export class ProducerStates {
   }
 
   #headOf(bytes: Uint8Array, at: number, firstOffset: Offset): Head {
+    // Behind the sign, the upper bits must be zero: a larger id is no safe integer.
+    if (bytes[at + 43] === 0 ? (bytes[at + 44] as number) > 0x1f : (bytes[at + 43] as number) < 0x80) {
+      throw new MillraceError(
+        'MILLRACE_INVALID_ARGUMENT',
+        `a record batch for ${this.#name} has a producer id above ${Number.MAX_SAFE_INTEGER}`,
+      )
+    }
     const head = readHead(bytes, at, firstOffset)
     const control = (batchAttributes(bytes, at) & CONTROL_BIT) !== 0
     let wrong: string | undefined
@@ -376,7 +382,7 @@ export class ProducerStates {
 }
 
 function readHead(bytes: Uint8Array, at: number, firstOffset: Offset): Head {
-  const lastDelta = batchLastOffset(bytes, at) - batchBaseOffset(bytes, at)
+  const lastDelta = batchLastOffsetDelta(bytes, at)
   const firstSequence = batchBaseSequence(bytes, at)
   return {
     producerId: batchProducerId(bytes, at),

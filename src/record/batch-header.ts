@@ -114,6 +114,11 @@ export function batchLastOffset(bytes: Uint8Array, at: number): Offset {
   return readInt64(bytes, at) + readInt32(bytes, at + 23)
 }
 
+/** Of the last record, counted from the first offset: one less than the offsets that the batch takes. */
+export function batchLastOffsetDelta(bytes: Uint8Array, at: number): number {
+  return readInt32(bytes, at + 23)
+}
+
 export function batchBaseTimestamp(bytes: Uint8Array, at: number): Timestamp {
   return readInt64(bytes, at + 27)
 }
