@@ -23,6 +23,11 @@ export interface TransactionPort {
   commitPositions(request: CommitTransactionPositions, answer: Answer<void>): void
   /** One group of the log: the end, the markers of all partitions, the positions. A repeated end answers the same. */
   end(request: EndTransaction, answer: Answer<ProducerIdentity>): void
+  /**
+   * A transaction that is known whole: records and positions, all or nothing, without markers. MILLRACE_RECORD_TOO_LARGE
+   * above `limits.commitBytesMax`. Answers with the base offsets of the batches.
+   */
+  commitWhole(request: WholeTransaction, answer: Answer<readonly Offset[]>): void
   list(): readonly TransactionListing[]
   describe(transactionalId: string): TransactionDescription | undefined
 }
@@ -70,6 +75,12 @@ export interface CommitTransactionPositions extends TransactionRequest, CommitPo
 export interface EndTransaction extends TransactionRequest {
   readonly committed: boolean
   readonly version: TransactionVersion
+}
+
+export interface WholeTransaction {
+  readonly batches: readonly PartitionBatch[]
+  /** Positions of a member of a group, or of several. */
+  readonly positions: readonly CommitPositions[]
 }
 
 export type TransactionStateName = 'Empty' | 'Ongoing' | 'CompleteCommit' | 'CompleteAbort'

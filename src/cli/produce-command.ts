@@ -35,7 +35,7 @@ export async function produce(name: string, options: ProduceOptions, output: Out
     const producer = new Producer(sys, target.broker)
     count = await eachBatch(async (lines, first) => {
       const sends = lines.map((line, index) =>
-        producer.send(topic, {
+        producer.append(topic, {
           key: options.keyField === undefined ? null : keyOf(line, options.keyField, first + index),
           value: Buffer.from(line),
           timestamp: sys.clock.now(),

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
 import { ERROR_CODES, type ErrorCode, isMillraceError, MillraceError } from '../base/errors.ts'
-import type { Broker } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
 import { openPlace } from '../run/place.ts'
 import { announcedUrl } from '../run/running-file.ts'
@@ -11,7 +11,7 @@ import type { Sys } from '../sys/sys.ts'
  * What a command talks to: the directory itself, or the app that holds it. `kind` says which.
  */
 export type Target =
-  | { readonly kind: 'directory'; readonly sys: Sys; readonly broker: Broker; close(): Promise<void> }
+  | { readonly kind: 'directory'; readonly sys: Sys; readonly broker: FullBroker; close(): Promise<void> }
   | { readonly kind: 'app'; readonly url: string; close(): Promise<void> }
 
 /** @throws MillraceError MILLRACE_LOCKED when another process holds the directory and serves no HTTP. */

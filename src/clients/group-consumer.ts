@@ -57,6 +57,7 @@ export class GroupConsumer {
   readonly #draining = new Set<() => void>()
   #commitTimer: Timer | undefined
   #over = false
+  #abandoned = false
 
   constructor(
     sys: Pick<Sys, 'timers' | 'lines'>,
@@ -135,6 +136,12 @@ export class GroupConsumer {
       else this.#membership.refused(error)
       answer(error, undefined)
     })
+  }
+
+  /** Nobody works any more: what is not finished will not be, and is not waited for. */
+  abandon(): void {
+    this.#abandoned = true
+    for (const check of [...this.#draining]) check()
   }
 
   /** Finishes the work under way within the budget, commits, leaves the group. */
@@ -225,7 +232,7 @@ export class GroupConsumer {
   }
 
   #whenDrained(feeds: readonly PartitionFeed[], done: () => void): void {
-    const isDrained = (): boolean => feeds.every((feed) => feed.unfinished === 0)
+    const isDrained = (): boolean => this.#abandoned || feeds.every((feed) => feed.unfinished === 0)
     if (isDrained()) {
       done()
       return

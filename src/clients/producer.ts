@@ -13,7 +13,7 @@
  */
 import type { DurationMs, Offset, PartitionId } from '../base/brands.ts'
 import { isMillraceError, MillraceError } from '../base/errors.ts'
-import type { PartitionBatch, TopicDescription } from '../broker/broker.ts'
+import type { Answer, PartitionBatch, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { ProducerIdentity } from '../broker/transactions.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
@@ -32,6 +32,23 @@ const RETRY_MS = 100
 /** What a record takes beside its key and value: numbers, a promise's closure. */
 const RECORD_OVERHEAD_BYTES = 64
 const SEQUENCES = 2 ** 31
+
+/** Where batches go: the plain way, or into a transaction. */
+export interface ProducerPort {
+  readonly transactional: boolean
+  identify(answer: Answer<ProducerIdentity>): void
+  append(batches: readonly PartitionBatch[], answer: Answer<readonly Offset[]>): void
+}
+
+/** Appends outside of transactions. */
+export function plainPort(broker: FullBroker): ProducerPort {
+  return {
+    transactional: false,
+    identify: (answer) =>
+      broker.transactions.initProducer({ transactionalId: null, timeoutMs: 0, version: 2 }, answer),
+    append: (batches, answer) => broker.append(batches, answer),
+  }
+}
 
 export interface ProducerOptions {
   readonly compression: CompressionName
@@ -74,7 +91,8 @@ interface Blocked {
 
 export class Producer {
   readonly #sys: Pick<Sys, 'timers' | 'clock'>
-  readonly #broker: FullBroker
+  readonly #recordBytesMax: number
+  readonly #port: ProducerPort
   readonly #options: ProducerOptions
   readonly #sticky = new Map<string, { readonly partitioner: StickyPartitioner; bytes: number }>()
   /** By topic and partition, in the order of their first record. */
@@ -94,9 +112,11 @@ export class Producer {
     sys: Pick<Sys, 'timers' | 'clock'>,
     broker: FullBroker,
     options: Partial<ProducerOptions> = {},
+    port: ProducerPort = plainPort(broker),
   ) {
     this.#sys = sys
-    this.#broker = broker
+    this.#recordBytesMax = broker.limits.recordBytesMax
+    this.#port = port
     this.#options = { ...PRODUCER_DEFAULTS, ...options }
   }
 
@@ -147,6 +167,12 @@ export class Producer {
     else this.#flushed.push(done)
   }
 
+  /** From the next batch on; the numbers of records begin at 0 again. Nothing may be under way. */
+  identifyAs(identity: ProducerIdentity): void {
+    this.#identity = identity
+    this.#sequences = new Map()
+  }
+
   /** Takes nothing more; calls `done` when everything was answered. */
   close(done: () => void): void {
     this.#closed = true
@@ -160,7 +186,7 @@ export class Producer {
   ): MillraceError | undefined {
     if (this.#closed)
       return new MillraceError('MILLRACE_CLOSED', 'the producer is closed: nothing can be sent any more')
-    const { recordBytesMax } = this.#broker.limits
+    const recordBytesMax = this.#recordBytesMax
     if (bytes > recordBytesMax) {
       const problem = `a record for ${topic.name} has ${bytes} bytes, the limit is ${recordBytesMax}`
       const way = 'split it, or store it elsewhere and send its name'
@@ -265,12 +291,14 @@ export class Producer {
     if (identity === undefined) return { topic: topic.id, partition, bytes: builder.build({ compression }) }
     const baseSequence = this.#sequences.get(name) ?? 0
     this.#sequences.set(name, (baseSequence + builder.count) % SEQUENCES)
-    return { topic: topic.id, partition, bytes: builder.build({ ...identity, baseSequence, compression }) }
+    const { transactional } = this.#port
+    const bytes = builder.build({ ...identity, baseSequence, compression, transactional })
+    return { topic: topic.id, partition, bytes }
   }
 
   #attempt(sent: readonly SentBatch[], deadline: number): void {
     const batches = sent.map(({ batch }) => batch)
-    this.#broker.append(batches, (error, offsets) => {
+    this.#port.append(batches, (error, offsets) => {
       const again =
         error !== undefined && isMillraceError(error) && error.retriable && this.#options.idempotent
       if (again && this.#sys.clock.monotonic() < deadline) {
@@ -295,22 +323,19 @@ export class Producer {
   #identify(): void {
     if (this.#identifying) return
     this.#identifying = true
-    this.#broker.transactions.initProducer(
-      { transactionalId: null, timeoutMs: 0, version: 2 },
-      (error, identity) => {
-        this.#identifying = false
-        if (identity === undefined) {
-          const open = [...this.#open.values()]
-          this.#open = new Map()
-          for (const each of open) settle(each, error, -1)
-          this.#letIn()
-          this.#tellFlushed()
-        } else {
-          this.#identity = identity
-          this.#leave()
-        }
-      },
-    )
+    this.#port.identify((error, identity) => {
+      this.#identifying = false
+      if (identity === undefined) {
+        const open = [...this.#open.values()]
+        this.#open = new Map()
+        for (const each of open) settle(each, error, -1)
+        this.#letIn()
+        this.#tellFlushed()
+      } else {
+        this.#identity = identity
+        this.#leave()
+      }
+    })
   }
 
   #isIdle(): boolean {

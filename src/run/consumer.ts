@@ -25,6 +25,8 @@ import type {
 
 const FETCH_BYTES = 256 * 1024
 const HEARTBEATS_PER_SESSION = 10
+/** A heartbeat tells of a rebalance as well: nobody should wait long for the partitions that others must let go. */
+const HEARTBEAT_MS_MAX = 500
 /** Records that 'at-most-once' commits together before it gives them out. */
 const CHUNK_RECORDS = 500
 
@@ -102,6 +104,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
         if (this.#options.commit !== 'manual') this.#core.finish(work)
       }
     } finally {
+      this.#core.abandon()
       await this.close()
     }
   }
@@ -139,6 +142,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
       }
     } finally {
       await work.idle()
+      this.#core.abandon()
       await this.close()
     }
   }
@@ -243,7 +247,10 @@ function coreOptions(
     client: options.client ?? 'millrace',
     host: '',
     sessionTimeoutMs,
-    heartbeatMs: Math.max(1, Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION)),
+    heartbeatMs: Math.max(
+      1,
+      Math.min(Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION), HEARTBEAT_MS_MAX),
+    ),
     rebalanceTimeoutMs: drainMs * 2,
     drainMs,
     from: startFrom(options.from),

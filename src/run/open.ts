@@ -1,31 +1,29 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
-import type { PartitionId } from '../base/brands.ts'
-import { MillraceError } from '../base/errors.ts'
-import type { Broker, TopicDescription } from '../broker/broker.ts'
+import type { TopicDescription } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
-import type { RecordData, RecordHeader } from '../record/record.ts'
+import type { RecordData } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
 import type { LogRecord } from '../streams/log-record.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
-import type { Position, Sent } from '../streams/view-types.ts'
+import type { Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
-import { positionText } from '../views/position.ts'
+import { Consumer } from './consumer.ts'
+import type { CommitMode, ConsumedTopic, ConsumerOptions } from './consumer-options.ts'
+import { Groups } from './groups.ts'
 import { type Checked, openPlace } from './place.ts'
-import { type AppendedRecord, Producer } from './producer.ts'
+import { type AppendedRecord, Producer, type ProducerOptions } from './producer.ts'
+import type { SendArguments } from './send-options.ts'
+import { TopicAdmin } from './topic-admin.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
-
-/** What may be said of a record that is sent, beside its value. */
-export interface SendOptions {
-  /** Milliseconds since the epoch. Default: now. */
-  readonly timestamp?: number
-  readonly headers?: readonly RecordHeader[]
-}
-
-/** The key must be given where the topic has one. */
-export type SendArguments<K> = [K] extends [null]
-  ? [options?: SendOptions]
-  : [options: SendOptions & { readonly key: K }]
+import { ensureTopic, knownTopic } from './topics.ts'
+import { Transaction } from './transaction.ts'
+import {
+  openTransactional,
+  type TransactionalOptions,
+  type TransactionalProducer,
+} from './transactional-producer.ts'
 
 /** A topic's extent. */
 export interface TopicState {
@@ -46,37 +44,84 @@ export interface TopicState {
  * ```
  */
 export class OpenLog implements AsyncDisposable {
+  /** Consumer groups: list, describe, reset, delete. */
+  readonly groups: Groups
+  /** Topics: create, alter, delete, describe; retention and compaction. */
+  readonly admin: TopicAdmin
   readonly #sys: Sys
-  readonly #broker: Broker
+  readonly #broker: FullBroker
   readonly #producer: Producer
+  readonly #consumers = new Set<{ close(): Promise<void> }>()
 
-  constructor(sys: Sys, broker: Broker) {
+  constructor(sys: Sys, broker: FullBroker) {
+    this.groups = new Groups(broker)
+    this.admin = new TopicAdmin(broker)
     this.#sys = sys
     this.#broker = broker
     this.#producer = new Producer(sys, broker)
   }
 
   /** Appends one record; resolves when it is as durable as its topic promises. Makes the topic if there is none. */
-  async send<K, Out, In>(
+  send<K, Out, In>(
     topic: Topic<K, Out, In>,
     value: NoInfer<In> | null,
     ...rest: SendArguments<K>
   ): Promise<Sent> {
-    const spec = topicSpecOf(topic)
-    const description = await this.#ensure(topic)
-    const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
-    const { partition, offset } = await this.#producer.send(description, {
-      key: spec.keySerde === undefined ? null : spec.keySerde.encode(options.key),
-      value: value === null ? null : spec.valueSerde.encode(value),
-      timestamp: options.timestamp ?? this.#sys.clock.now(),
-      headers: options.headers ?? [],
-    })
-    return { position: positionText(spec.name, partition, offset) as Position, partition, offset }
+    return this.#producer.send(topic, value, ...rest)
   }
 
   /** Appends a record that is encoded already. */
   append(topic: TopicDescription, record: RecordData): Promise<AppendedRecord> {
-    return this.#producer.send(topic, record)
+    return this.#producer.append(topic, record)
+  }
+
+  /** A producer with settings of its own. */
+  producer(options: ProducerOptions = {}): Producer {
+    return new Producer(this.#sys, this.#broker, options)
+  }
+
+  /**
+   * Runs `work`, then writes what it sent and the positions that it committed: all or nothing, and readers see it whole
+   * per partition. If `work` throws, nothing is written. Everything is gathered in memory first; for more than
+   * 256 MiB use `transactional`. Throws MILLRACE_REFUSED when a record's partition has gone to another member.
+   */
+  async transaction<R>(work: (transaction: Transaction) => Promise<R> | R): Promise<R> {
+    const transaction = new Transaction(this.#sys, this.#broker)
+    try {
+      const result = await work(transaction)
+      await transaction.run()
+      return result
+    } finally {
+      transaction.drop()
+    }
+  }
+
+  /** A producer that writes first and commits later. Fences whoever had this id before. */
+  transactional(id: string, options: TransactionalOptions = {}): Promise<TransactionalProducer> {
+    return openTransactional(this.#sys, this.#broker, id, options)
+  }
+
+  /**
+   * A member of a consumer group. It joins at once; topics that are not there are made.
+   *
+   * @example
+   * ```ts
+   * await using consumer = log.consumer({ group: 'billing', topics: [orders, payments], commit: 'manual' })
+   * for await (const record of consumer) {
+   *   if (payments.is(record)) await book(record.value)
+   *   await record.commit()
+   * }
+   * ```
+   */
+  consumer<T extends ConsumedTopic, const C extends CommitMode = 'auto'>(
+    options: ConsumerOptions<T, C>,
+  ): Consumer<T, C> {
+    const make = async (): Promise<void> => {
+      for (const topic of options.topics) await ensureTopic(this.#broker, topic as never)
+    }
+    const consumer = new Consumer<T, C>(this.#sys, this.#broker, options, make)
+    this.#consumers.add(consumer)
+    return consumer
   }
 
   /** The records of a topic, each partition in its order. Throws MILLRACE_UNKNOWN_TOPIC when iteration begins. */
@@ -85,7 +130,7 @@ export class OpenLog implements AsyncDisposable {
     options: ReadOptions = {},
   ): AsyncGenerator<LogRecord<K, Out>> {
     const spec = topicSpecOf(topic)
-    const description = this.#known(spec.name)
+    const description = knownTopic(this.#broker, spec.name)
     for await (const record of readRecords(this.#sys, this.#broker, description, options)) {
       const { key, value } = record
       yield {
@@ -122,28 +167,13 @@ export class OpenLog implements AsyncDisposable {
 
   /** Waits for what was sent, then lets go of the directory. Idempotent. */
   async close(): Promise<void> {
+    await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
     await this.#producer.close()
     await answered<void>((answer) => this.#broker.close(answer))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
-  }
-
-  #known(name: string): TopicDescription {
-    const description = this.#broker.topic(name)
-    if (description !== undefined) return description
-    const names = this.topics().join(', ') || 'none'
-    throw new MillraceError('MILLRACE_UNKNOWN_TOPIC', `there is no topic ${name}; there is: ${names}`)
-  }
-
-  #ensure<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription | Promise<TopicDescription> {
-    const { name, partitions, durability } = topicSpecOf(topic)
-    const known = this.#broker.topic(name)
-    if (known !== undefined) return known
-    return answered<TopicDescription>((answer) =>
-      this.#broker.createTopic(name, { partitions, durability }, answer),
-    )
   }
 }
 

@@ -1,125 +1,110 @@
 import type { Offset, PartitionId } from '../base/brands.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Broker, PartitionBatch, TopicDescription } from '../broker/broker.ts'
-import { BatchBuilder } from '../record/batch-builder.ts'
-import { partitionOf } from '../record/partitioner.ts'
+import type { TopicDescription } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
+import { type ProducerOptions as CoreOptions, Producer as ProducerCore } from '../clients/producer.ts'
+import { COMPRESSION_NAMES, type CompressionName } from '../record/batch-header.ts'
 import type { RecordData } from '../record/record.ts'
+import type { Topic } from '../streams/topic.ts'
+import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
+import { positionText } from '../views/position.ts'
+import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
+import { ensureTopic } from './topics.ts'
 
 export interface AppendedRecord {
   readonly partition: PartitionId
   readonly offset: Offset
 }
 
-/** Records without a key go to one partition until so many bytes went there, then to the next. */
-const STICKY_BYTES = 16 * 1024
-
-/** A batch that waits: its records, and who waits for them. */
-interface OpenBatch {
-  readonly topic: TopicDescription
-  readonly partition: PartitionId
-  readonly builder: BatchBuilder
-  readonly waiting: ((error: Error | undefined, offset: Offset) => void)[]
+export interface ProducerOptions {
+  /** How batches are packed: 'none' (default), 'gzip', 'snappy', 'lz4' or 'zstd'. */
+  readonly compression?: CompressionName
+  /** Whether an append that is tried again counts once. Default true. */
+  readonly idempotent?: boolean
+  /** What may wait to be written. Default 32 MiB; a `send` beyond it waits until there is room. */
+  readonly bufferBytes?: number
+  /** So long a `send` waits for room, then it fails with MILLRACE_TIMEOUT. Default '1m'. */
+  readonly maxBlock?: Duration
+  /** So long an append whose outcome is unknown is tried again. Default '2m'. */
+  readonly deliveryTimeout?: Duration
 }
 
 /**
- * Gathers what is sent in one turn of the event loop into one batch a partition and one append, so that a single
- * send leaves at once and many sends share a sync. While an append is under way the next one fills.
+ * Sends records. A single awaited send leaves at once; many sends at a time become batches.
+ *
+ * @example
+ * ```ts
+ * await using producer = log.producer({ compression: 'zstd' })
+ * await Promise.all(orders.map((order) => producer.send(ordersTopic, order, { key: order.id })))
+ * ```
  */
-export class Producer {
+export class Producer implements AsyncDisposable {
   readonly #sys: Sys
-  readonly #broker: Broker
-  readonly #sticky = new Map<string, { partition: PartitionId; bytes: number }>()
-  #open = new Map<string, OpenBatch>()
-  #scheduled = false
-  #inFlight = 0
-  #closed = false
+  readonly #broker: FullBroker
+  readonly #core: ProducerCore
 
-  constructor(sys: Sys, broker: Broker) {
+  /** Use `log.producer`. */
+  constructor(sys: Sys, broker: FullBroker, options: ProducerOptions = {}) {
     this.#sys = sys
     this.#broker = broker
+    this.#core = new ProducerCore(sys, broker, coreOptions(options))
   }
 
-  /** Resolves when the record is as durable as its topic promises. */
-  send(topic: TopicDescription, record: RecordData): Promise<AppendedRecord> {
-    if (this.#closed)
-      throw new MillraceError('MILLRACE_CLOSED', 'the log is closed: nothing can be sent any more')
-    const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0)
-    const { recordBytesMax } = this.#broker.limits
-    if (bytes > recordBytesMax) {
-      const problem = `a record for ${topic.name} has ${bytes} bytes, the limit is ${recordBytesMax}`
-      throw new MillraceError(
-        'MILLRACE_RECORD_TOO_LARGE',
-        `${problem}: split it, or store it elsewhere and send its name`,
-      )
-    }
-    const partition = this.#partitionFor(topic, record.key, bytes)
-    const batch = this.#batchFor(topic, partition)
-    const delta = batch.builder.count
-    batch.builder.append(record.timestamp, record.key, record.value, record.headers)
-    this.#schedule()
+  /** Appends one record; resolves when it is as durable as its topic promises. Makes the topic if there is none. */
+  async send<K, Out, In>(
+    topic: Topic<K, Out, In>,
+    value: NoInfer<In> | null,
+    ...rest: SendArguments<K>
+  ): Promise<Sent> {
+    const known = this.#broker.topic(topic.name) ?? (await ensureTopic(this.#broker, topic))
+    const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
+    const record = encodeRecord(topic, value, options, this.#sys.clock.now())
+    const { partition, offset } = await this.append(known, record, options.partition)
+    return { position: positionText(known.name, partition, offset) as Position, partition, offset }
+  }
+
+  /** Appends a record that is encoded already. */
+  append(topic: TopicDescription, record: RecordData, partition?: PartitionId): Promise<AppendedRecord> {
     return new Promise((resolve, reject) => {
-      batch.waiting.push((error, base) =>
-        error === undefined ? resolve({ partition, offset: base + delta }) : reject(error),
+      this.#core.send(topic, record, partition, (error, place, offset) =>
+        error === undefined ? resolve({ partition: place, offset }) : reject(error),
       )
     })
   }
 
   /** Resolves when everything sent so far was answered. */
-  async flush(): Promise<void> {
-    while (this.#open.size > 0 || this.#inFlight > 0)
-      await new Promise<void>((resolve) => this.#sys.timers.soon(resolve))
+  flush(): Promise<void> {
+    return new Promise((resolve) => this.#core.flush(resolve))
   }
 
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.flush()
+  /** Waits for what was sent. Idempotent. */
+  close(): Promise<void> {
+    return new Promise((resolve) => this.#core.close(resolve))
   }
 
-  #partitionFor(topic: TopicDescription, key: Uint8Array | null, bytes: number): PartitionId {
-    if (topic.partitions === 1) return 0
-    if (key !== null) return partitionOf(key, topic.partitions)
-    let sticky = this.#sticky.get(topic.id)
-    if (sticky === undefined) this.#sticky.set(topic.id, (sticky = { partition: 0, bytes: 0 }))
-    if (sticky.bytes > STICKY_BYTES) {
-      sticky.partition = (sticky.partition + 1) % topic.partitions
-      sticky.bytes = 0
-    }
-    sticky.bytes += bytes
-    return sticky.partition
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
+}
 
-  #batchFor(topic: TopicDescription, partition: PartitionId): OpenBatch {
-    const name = `${topic.id}/${partition}`
-    let batch = this.#open.get(name)
-    if (batch === undefined) {
-      batch = { topic, partition, builder: new BatchBuilder(), waiting: [] }
-      this.#open.set(name, batch)
-    }
-    return batch
+/** @throws MillraceError MILLRACE_INVALID_ARGUMENT. */
+export function coreOptions(options: ProducerOptions): Partial<CoreOptions> {
+  const { compression = 'none', idempotent = true, bufferBytes = 32 * 1024 * 1024 } = options
+  if (!COMPRESSION_NAMES.includes(compression)) {
+    const problem = `compression is ${JSON.stringify(compression)}, expected one of ${COMPRESSION_NAMES.join(', ')}`
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
-
-  #schedule(): void {
-    if (this.#scheduled) return
-    this.#scheduled = true
-    this.#sys.timers.soon(() => this.#append())
+  if (!Number.isSafeInteger(bufferBytes) || bufferBytes < 1) {
+    const problem = `bufferBytes is ${bufferBytes}, expected a whole number of bytes above 0`
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
-
-  #append(): void {
-    this.#scheduled = false
-    const open = [...this.#open.values()]
-    this.#open = new Map()
-    const batches: PartitionBatch[] = open.map(({ topic, partition, builder }) => ({
-      topic: topic.id,
-      partition,
-      bytes: builder.build(),
-    }))
-    this.#inFlight++
-    this.#broker.append(batches, (error, offsets) => {
-      this.#inFlight--
-      open.forEach(({ waiting }, index) => {
-        for (const answer of waiting) answer(error, offsets?.[index] ?? 0)
-      })
-    })
+  return {
+    compression,
+    idempotent,
+    bufferBytes,
+    maxBlockMs: durationMs(options.maxBlock ?? '1m', 'maxBlock'),
+    deliveryTimeoutMs: durationMs(options.deliveryTimeout ?? '2m', 'deliveryTimeout'),
   }
 }

@@ -16,10 +16,11 @@ import type { Sent, ViewsOf } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { ViewRegistry } from '../views/view-registry.ts'
 import { EngineLoop } from './engine-loop.ts'
-import { OpenLog, type SendArguments } from './open.ts'
+import { OpenLog } from './open.ts'
 import { type Checked, type OpenPlace, openPlace } from './place.ts'
 import { readableView } from './readable-view.ts'
 import { announce } from './running-file.ts'
+import type { SendArguments } from './send-options.ts'
 import { readRecords } from './topic-reader.ts'
 
 export interface RunOptions<A extends string = string> {

@@ -30,6 +30,7 @@ import type {
   TransactionListing,
   TransactionPartition,
   TransactionPort,
+  WholeTransaction,
 } from '../transactions.ts'
 
 /** Longer waits are done in pieces. */
@@ -123,6 +124,28 @@ export class LocalTransactions implements TransactionPort {
 
   end(request: EndTransaction, answer: Answer<ProducerIdentity>): void {
     this.#ask(request.transactionalId, answer, (now) => this.#machine.end(request, now))
+  }
+
+  commitWhole({ batches, positions }: WholeTransaction, answer: Answer<readonly Offset[]>): void {
+    const fault = this.#host.stopped() ?? this.#host.batchFault(batches)
+    if (fault !== undefined) {
+      answer(fault, undefined)
+      return
+    }
+    const { groups, runtime } = this.#host
+    const step = groups.begin(runtime.now())
+    const records: CoordinatorRecord[] = []
+    for (const request of positions) {
+      const unknown = request.positions.find((position) => !this.#host.exists(position))
+      const { records: ofGroup, response } =
+        unknown === undefined ? groups.commit(request, step) : unknownPartition(unknown)
+      if (isMillraceError(response)) {
+        answer(response, undefined)
+        return
+      }
+      records.push(...ofGroup)
+    }
+    runtime.write({ groups: records, batches }, answer)
   }
 
   list(): readonly TransactionListing[] {

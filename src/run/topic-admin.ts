@@ -1,0 +1,55 @@
+import { answered } from '../base/answered.ts'
+import type { Offset } from '../base/brands.ts'
+import type { HousekeepingReport, HousekeepingStatus, TopicChanges, TopicDetails } from '../broker/admin.ts'
+import type { TopicDescription, TopicSettings } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
+import { knownTopic } from './topics.ts'
+
+/** What an operator may do with topics. Settings have Kafka's meanings; times are milliseconds, sizes bytes. */
+export class TopicAdmin {
+  readonly #broker: FullBroker
+
+  /** Use `log.admin`. */
+  constructor(broker: FullBroker) {
+    this.#broker = broker
+  }
+
+  /** Throws MILLRACE_TOPIC_EXISTS, MILLRACE_INVALID_ARGUMENT. */
+  createTopic(name: string, settings: TopicSettings): Promise<TopicDescription> {
+    return answered<TopicDescription>((answer) => this.#broker.createTopic(name, settings, answer))
+  }
+
+  /**
+   * Changes settings, and adds partitions: keys move to other partitions then, their earlier records stay where they
+   * are. Throws MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT (fewer partitions, a bad setting).
+   */
+  alterTopic(name: string, changes: TopicChanges): Promise<TopicDescription> {
+    return answered<TopicDescription>((answer) => this.#broker.admin.alterTopic(name, changes, answer))
+  }
+
+  /** Deletes a topic with all its records. Throws MILLRACE_UNKNOWN_TOPIC. */
+  async deleteTopic(name: string): Promise<void> {
+    await answered<void>((answer) => this.#broker.admin.deleteTopic(name, answer))
+  }
+
+  /** Undefined: there is none of that name. */
+  describeTopic(name: string): TopicDetails | undefined {
+    return this.#broker.admin.describeTopic(name)
+  }
+
+  /** Deletes the records of a partition before an offset; resolves with its new start. */
+  deleteRecords(name: string, partition: number, before: Offset): Promise<Offset> {
+    const { id } = knownTopic(this.#broker, name)
+    return answered<Offset>((answer) => this.#broker.admin.deleteRecords(id, partition, before, answer))
+  }
+
+  /** What retention and compaction did and do. */
+  housekeeping(): readonly HousekeepingStatus[] {
+    return this.#broker.admin.housekeeping.status()
+  }
+
+  /** Does all retention and compaction that is due, now and as fast as it goes. */
+  keepHouse(): Promise<HousekeepingReport> {
+    return answered<HousekeepingReport>((answer) => this.#broker.admin.housekeeping.runOnce(answer))
+  }
+}
