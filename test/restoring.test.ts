@@ -60,9 +60,7 @@ test('while its state comes back an app answers over HTTP how far it is, and giv
     expect(refused).toBeGreaterThan(0)
     expect(running.url).toBe(url)
     expect(await (await fetch(`${url}/views/words/last`)).json()).toEqual({ key: 'last', count: 1 })
-    expect((await (await fetch(`${url}/views`)).json()) as unknown).toEqual([
-      { name: 'words', rows: KEYS + 2 },
-    ])
+    expect(await (await fetch(`${url}/views`)).json()).toEqual([{ name: 'words', rows: KEYS + 2 }])
     await running.close()
   } finally {
     rmSync(folder, { recursive: true, force: true })

@@ -117,7 +117,7 @@ export class RestoredEntries {
     const at = row * ROW_FIELDS
     const start = this.#rows[at + KEY_START] as number
     if (start < 0) return this.#keys[-1 - start] as StoreKey
-    return latin1Slice.call(this.bytes(row), start, this.#rows[at + KEY_END] as number)
+    return latin1Slice.call(this.bytes(row), start, this.#rows[at + KEY_END])
   }
 
   bytes(row: number): Uint8Array {

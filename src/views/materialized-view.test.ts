@@ -368,7 +368,7 @@ test('restored rows are given to a snapshot once, while they are read, changed a
   const seen = new Map<unknown, string>()
   let step = 0
   for (const { key, timestamp, content } of view.committedRows()) {
-    seen.set(key, `${timestamp} ${content}`)
+    seen.set(key, `${timestamp} ${String(content)}`)
     expect(view.get(`k${(step * 7) % count}`)).toBe((step * 7) % count)
     step += 1
     if (step === count / 2) expect(view.list({ limit: 1 })).toEqual([0])

@@ -1,3 +1,4 @@
+import type * as http from 'node:http'
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -13,7 +14,7 @@ import { answerView, listViews } from './view-routes.ts'
  * Required, for an import reads every export of the module, and for one of them (WebSocket) Node loads its whole HTTP
  * client: a third of the time that all other code takes to load.
  */
-const { createServer } = createRequire(import.meta.url)('node:http') as typeof import('node:http')
+const { createServer } = createRequire(import.meta.url)('node:http') as typeof http
 
 export interface HttpServer {
   /** As 'http://127.0.0.1:4040'. */
