@@ -5,6 +5,9 @@ import type { OpenFiles } from './open-files.ts'
 /** A checkpoint's word for an index that is to be made again from the batches. */
 export const UNKNOWN_COUNT = -1
 
+/** An object with four numbers. */
+const ENTRY_MEMORY_BYTES = 64
+
 /** The transaction index of a segment and its file, which is read when someone asks and there is something in it. */
 export class SegmentTransactions {
   readonly #files: OpenFiles
@@ -59,6 +62,18 @@ export class SegmentTransactions {
   /** For a checkpoint; undefined if there is none. */
   summary(): AbortedSummary | undefined {
     return this.#expected ?? this.#index?.summary()
+  }
+
+  /** About. */
+  get memoryBytes(): number {
+    return (this.#index?.entries.length ?? 0) * ENTRY_MEMORY_BYTES
+  }
+
+  /** Lets the index go if its file has it. */
+  release(): void {
+    if (this.#index === undefined || this.#index.unsaved) return
+    this.#expected = this.#index.summary()
+    this.#index = undefined
   }
 
   get unsaved(): boolean {

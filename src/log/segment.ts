@@ -149,6 +149,7 @@ export class Segment {
     }
     if (this.#sealed) this.#maxTimestamp = this.#index?.maxTimestamp
     this.#index = undefined
+    this.transactions.release()
   }
 
   /** Puts the segment back to an earlier state; the index is made again at its next use. */
@@ -282,7 +283,7 @@ export class Segment {
   /** The index, loaded or made if need be. */
   index(): SegmentIndex {
     this.#index ??= this.#loadIndex()
-    this.#indexes.use(this, this.#index.memoryBytes)
+    this.#indexes.use(this, this.#index.memoryBytes + this.transactions.memoryBytes)
     return this.#index
   }
 

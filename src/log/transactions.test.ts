@@ -325,6 +325,16 @@ describe('after opening again', () => {
     check()
   })
 
+  test('indexes leave memory with those of their segments, and come back', () => {
+    close()
+    open({ indexBytesMax: 1 })
+    write()
+    check()
+    partition().read(0, 100)
+    partition().read(partition().end - 1, 100)
+    check()
+  })
+
   test('a mutated index is found by a check', () => {
     write()
     const [segment] = (
