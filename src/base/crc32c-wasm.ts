@@ -12,7 +12,7 @@ interface Assembly {
   readonly Module: new (bytes: Uint8Array) => object
   readonly Instance: new (
     module: object,
-  ) => { readonly exports: { memory: { buffer: ArrayBuffer }; fold(blocks: number): void } }
+  ) => { readonly exports: { memory: { buffer: ArrayBuffer }; readonly fold: (blocks: number) => void } }
 }
 
 const PAGE_BYTES = 64 * 1024

@@ -44,7 +44,7 @@ export function shapeParser(shape: JsonShape): ShapeParser | undefined {
     return at === end ? ${expression} : undefined
   }`
   try {
-    // The one place where code is made from data; the head of this file says from what.
+    // oxlint-disable-next-line typescript/no-implied-eval -- the one place where code is made; the head says from what
     const make = new Function('plain', 'scalars', 'latin1Slice', code) as (...parts: unknown[]) => ShapeParser
     return make(PLAIN_STRING_BYTES, new JsonScalars(), latin1Slice)
   } catch (error) {
@@ -54,7 +54,8 @@ export function shapeParser(shape: JsonShape): ShapeParser | undefined {
 }
 
 function matchLiteral(literal: string): string {
-  const differs = [...literal].map(
+  const differs = Array.from(
+    literal,
     (character, index) => `bytes[at + ${index}] !== ${character.charCodeAt(0)}`,
   )
   return `if (${differs.join(' || ')}) return undefined\n at += ${literal.length}\n`

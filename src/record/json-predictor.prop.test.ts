@@ -21,7 +21,9 @@ function spelled(value: unknown): string {
     return `${typeof value} ${JSON.stringify(value)} ${String(value)}`
   if (Array.isArray(value)) return `[${value.map(spelled).join()}]`
   if (Object.getPrototypeOf(value) !== Object.prototype) return 'an object of another kind'
-  return `{${Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}:${spelled(member)}`)}}`
+  return `{${Object.entries(value)
+    .map(([key, member]) => `${JSON.stringify(key)}:${spelled(member)}`)
+    .join()}}`
 }
 
 const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')

@@ -18,8 +18,8 @@ export const PLAIN_STRING_BYTES: Uint8Array = Uint8Array.from({ length: 256 }, (
 )
 /** What a byte behind a backslash stands for; 0: nothing, or it takes more than one byte to say. */
 const ESCAPED = new Uint8Array(256)
-for (const [index, letter] of [...'"\\/bfnrt'].entries()) {
-  ESCAPED[letter.charCodeAt(0)] = '"\\/\b\f\n\r\t'.charCodeAt(index)
+for (let index = 0; index < 8; index += 1) {
+  ESCAPED['"\\/bfnrt'.charCodeAt(index)] = '"\\/\b\f\n\r\t'.charCodeAt(index)
 }
 
 /**
