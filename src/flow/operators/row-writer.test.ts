@@ -1,0 +1,75 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { NO_ROOM, SLACK_BYTES, WriteTarget } from '../../record/write-target.ts'
+import { rowWriter } from './row-writer.ts'
+
+const NAMES = ['events', 'a "b"', 'amount']
+
+function writer() {
+  const made = rowWriter(NAMES)
+  if (made === undefined) throw new Error('these names are ordinary')
+  return made
+}
+
+const keys = fc.oneof(
+  fc.string({ maxLength: 20 }),
+  fc.double({ noNaN: true }),
+  fc.boolean(),
+  fc.array(fc.string()),
+)
+const windows = fc
+  .integer({ min: -2, max: 2 })
+  .map((step) => ({ start: step * 60_000, end: step * 60_000 + 60_000 }))
+const fields = fc.oneof(
+  fc.double(),
+  fc.integer(),
+  fc.string(),
+  fc.jsonValue(),
+  fc.constantFrom(undefined, null, new Date(0)),
+)
+const rows = fc.tuple(keys, windows, fields, fields, fields).map(([key, window, first, second, third]) => ({
+  key,
+  window,
+  events: first,
+  'a "b"': second,
+  amount: third,
+}))
+
+describe('rows of windows as JSON', () => {
+  test('the bytes are those of JSON.stringify, row by row', () => {
+    fc.assert(
+      fc.property(fc.array(rows, { maxLength: 12 }), (list) => {
+        const target = new WriteTarget(8_192)
+        const made = writer()
+        for (const row of list) {
+          const end = made.write(target, 0, target.bytes.length - SLACK_BYTES, row)
+          expect(target.bytes.toString('utf8', 0, end)).toBe(JSON.stringify(row))
+        }
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test('without room they say so, and never write behind the slack', () => {
+    fc.assert(
+      fc.property(rows, fc.integer({ min: 0, max: 200 }), (row, room) => {
+        const target = new WriteTarget(4_096)
+        target.bytes.fill(0xee)
+        const made = writer()
+        for (let turn = 0; turn < 3; turn += 1) {
+          const end = made.write(target, 0, room, row)
+          if (end !== NO_ROOM) expect(target.bytes.toString('utf8', 0, end)).toBe(JSON.stringify(row))
+        }
+        expect(target.bytes.subarray(room + SLACK_BYTES).every((byte) => byte === 0xee)).toBe(true)
+      }),
+      { numRuns: 300 },
+    )
+  })
+
+  test.each([['7'], ['key'], ['window'], ['toJSON'], ['__proto__']])(
+    'a field called %s, which JSON puts elsewhere, has no writer',
+    (name) => {
+      expect(rowWriter(['events', name])).toBeUndefined()
+    },
+  )
+})
