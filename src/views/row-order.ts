@@ -1,3 +1,4 @@
+import type { Key } from '../record/key-codec.ts'
 import { compareKeys } from './key-order.ts'
 import type { ViewRow } from './view-row.ts'
 
@@ -5,8 +6,12 @@ import type { ViewRow } from './view-row.ts'
 const LEAF_ROWS_MAX = 512
 /** Removed rows that the order may hold beside half of the live ones. */
 const REMOVED_ROWS_ALLOWED = 1024
-/** A split that leaves less than this part on one side was a bad guess: the leaf is sorted as a whole then. */
-const SPLIT_PART_MIN = 1 / 16
+/** Parts that a leaf is split into: reading a row that lies far away in memory costs more than four comparisons. */
+const SPLIT_PARTS = 16
+/** Rows looked at for each border of the parts. */
+const SAMPLES_PER_PART = 8
+/** A split that leaves more than this in one part was a bad guess: the leaf is sorted as a whole then. */
+const SPLIT_PART_MAX = 3 / 4
 
 /** True for every row from a place in the order on, false for every row before it. */
 export type Cut = (row: ViewRow) => boolean
@@ -15,7 +20,7 @@ interface Leaf {
   rows: ViewRow[]
   /** False: a heap of rows as they came, of any number, which is split as soon as a read comes to it. */
   sorted: boolean
-  /** All rows of the leaf are before this one, all of the next leaf are not; undefined: the last leaf. */
+  /** The keys of all rows of the leaf are below this one's, those of the next leaf are not; undefined: the last leaf. */
   end: ViewRow | undefined
 }
 
@@ -25,11 +30,11 @@ interface Leaf {
  * Purpose: ranges and pages, for views that mostly take updates of keys they have and are read by key.
  * State: `leaves`, one after the other in the order of their rows (a B+ tree of two levels), each sorted or not yet;
  * and `fresh`, rows that came since the last ordered read. A removed row keeps its place until it is swept or replaced.
- * Invariants: a live row is in exactly one of the two; every row of a leaf is before the leaf's `end` and not before the
+ * Invariants: a live row is in exactly one of the two; every key of a leaf is below the leaf's `end` and not below the
  * `end` of the leaf before; only the last leaf has no `end`.
  * Cost: an update nothing; an insert or removal O(1) until somebody asks for an order. A read sorts only what it comes
- * to, by splitting in two the leaf that holds its place until it is small (a quicksort that goes down one side): after n
- * inserts the first page costs some 2n comparisons, all pages together n log n. A sweep is O(n), after O(n) removals.
+ * to, by splitting the leaf that holds its place until it is small (a quicksort that goes down one side): after n
+ * inserts the first page costs some 4n comparisons, all pages together n log n. A sweep is O(n), after O(n) removals.
  *
  * Sorted arrays alone would pay O(n) for the first page after every insert, a tree kept eagerly a microsecond for each
  * of the million inserts of a restore, and sorting all at the first page takes a second for a million rows.
@@ -122,21 +127,22 @@ export class RowOrder {
   /** Gives every fresh row its leaf. */
   #settle(): void {
     if (this.#fresh.length === 0) return
-    const fresh = this.#fresh.filter(isLive)
-    this.#removed -= this.#fresh.length - fresh.length
+    const fresh = this.#fresh
     this.#fresh = []
     if (fresh.length * 4 > this.#live) {
       // So much is new that it is not worth finding the place of each: reads will, where they come.
-      const rows = this.#leaves.flatMap((leaf) => leaf.rows.filter(isLive)).concat(fresh)
-      this.#removed = 0
-      this.#leaves = rows.length === 0 ? [] : [{ rows, sorted: false, end: undefined }]
+      const rows = this.#leaves.length === 0 ? fresh : this.#leaves.flatMap((leaf) => leaf.rows).concat(fresh)
+      this.#leaves = [{ rows, sorted: false, end: undefined }]
       return
     }
-    for (const row of fresh) this.#insert(row)
+    for (const row of fresh) {
+      if (row.isLive) this.#insert(row)
+      else this.#removed--
+    }
   }
 
   #insert(row: ViewRow): void {
-    const leafIndex = leafOf(this.#leaves, (other) => compareRows(other, row) > 0)
+    const leafIndex = leafOf(this.#leaves, (other) => compareKeys(other.key, row.key) > 0)
     const leaf = this.#leaves[leafIndex] as Leaf
     const { rows } = leaf
     if (!leaf.sorted) {
@@ -180,32 +186,56 @@ function leafOf(leaves: readonly Leaf[], cut: Cut): number {
   return low
 }
 
-/** The live rows of a leaf that is not sorted: sorted, or in two halves that are not sorted either. */
+/** The live rows of a leaf that is not sorted: sorted, or in parts that are not sorted either. At least one part. */
 function partsOf({ rows, end }: Leaf): readonly Leaf[] {
-  const pivot = rows.length > LEAF_ROWS_MAX ? pivotOf(rows) : undefined
-  const left: ViewRow[] = []
-  const right: ViewRow[] = []
+  const borders = rows.length > LEAF_ROWS_MAX ? bordersOf(rows) : []
+  const parts: ViewRow[][] = [[]]
+  for (let part = 0; part < borders.length; part++) parts.push([])
+  let live = 0
   for (const row of rows) {
     if (!row.isLive) continue
-    if (pivot !== undefined && compareRows(row, pivot) < 0) left.push(row)
-    else right.push(row)
+    live++
+    parts[partOf(borders, row.key)]?.push(row)
   }
-  const least = (left.length + right.length) * SPLIT_PART_MIN
-  if (pivot !== undefined && left.length > least && right.length > least) {
-    return [
-      { rows: left, sorted: false, end: pivot },
-      { rows: right, sorted: false, end },
-    ]
-  }
-  return leavesOf(left.concat(right).sort(compareRows), end)
+  const most = Math.max(...parts.map((part) => part.length))
+  if (live <= LEAF_ROWS_MAX || most > live * SPLIT_PART_MAX)
+    return leavesOf(parts.flat().sort(compareRows), end)
+  const leaves = parts.map((part, index): Leaf => ({ rows: part, sorted: false, end: borders[index] ?? end }))
+  // What belongs into an empty part goes into the one behind it; so the last one stays.
+  return leaves.filter((leaf, index) => leaf.rows.length > 0 || index === leaves.length - 1)
 }
 
-/** The middle one of a few. */
-function pivotOf(rows: readonly ViewRow[]): ViewRow {
-  const some: ViewRow[] = []
-  for (let part = 1; part < 16; part++) some.push(rows[Math.floor((rows.length * part) / 16)] as ViewRow)
-  some.sort(compareRows)
-  return some[some.length >>> 1] as ViewRow
+/** Rows that divide the others into about equal parts, in order, no key twice. */
+function bordersOf(rows: readonly ViewRow[]): readonly ViewRow[] {
+  const samples: ViewRow[] = []
+  const count = SPLIT_PARTS * SAMPLES_PER_PART
+  for (let sample = 0; sample < count; sample++) {
+    samples.push(rows[Math.floor((rows.length * sample) / count)] as ViewRow)
+  }
+  samples.sort(compareRows)
+  const borders: ViewRow[] = []
+  for (let at = SAMPLES_PER_PART; at < count; at += SAMPLES_PER_PART) {
+    const border = samples[at] as ViewRow
+    const last = borders.at(-1)
+    if (last === undefined || compareKeys(last.key, border.key) < 0) borders.push(border)
+  }
+  return borders
+}
+
+/** The number of borders that are not above the key. */
+function partOf(borders: readonly ViewRow[], key: Key): number {
+  let low = 0
+  let high = borders.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    const border = (borders[middle] as ViewRow).key
+    // One comparison of texts instead of two: this is where the time of a first page goes.
+    const below =
+      typeof key === 'string' && typeof border === 'string' ? key < border : compareKeys(key, border) < 0
+    if (below) high = middle
+    else low = middle + 1
+  }
+  return low
 }
 
 function isLive(row: ViewRow): boolean {
