@@ -27,12 +27,15 @@ export interface JournalContent {
   readonly endsWithCheckpoint: boolean
   /** An entry behind the last one was written in part. */
   readonly torn: TailCut | undefined
+  /** Acknowledged entries are missing from here on. Only where damage is not refused. */
+  readonly lost: TailCut | undefined
 }
 
 interface FileContent {
   readonly first: number
   readonly entries: readonly JournalEntry[]
   readonly stoppedAt: number
+  readonly sizeBytes: number
   readonly why: string
   /** Behind what the torn entry may reach to; `stoppedAt` if the file just ends there. */
   readonly tornUntil: number
@@ -45,6 +48,15 @@ interface FileContent {
  * that file. A torn tail ends the journal; where entries that were acknowledged are missing, that is damage.
  */
 export function readJournal(disk: Disk, log: string): JournalContent {
+  return read(disk, log, false)
+}
+
+/** As `readJournal`, but what is damaged ends the journal, and is said in `lost`. Throws where no checkpoint is left. */
+export function readDamagedJournal(disk: Disk, log: string): JournalContent {
+  return read(disk, log, true)
+}
+
+function read(disk: Disk, log: string, lenient: boolean): JournalContent {
   const numbers = disk
     .list(journalFolder(log))
     .map(journalNumber)
@@ -58,10 +70,15 @@ export function readJournal(disk: Disk, log: string): JournalContent {
     if (checkpoint !== undefined) break
   }
   if (checkpoint === undefined) throw noCheckpoint(log, files)
-  return joined(files, checkpoint, log)
+  return joined(files, checkpoint, log, lenient)
 }
 
-function joined(files: readonly FileContent[], checkpoint: JournalEntry, log: string): JournalContent {
+function joined(
+  files: readonly FileContent[],
+  checkpoint: JournalEntry,
+  log: string,
+  lenient: boolean,
+): JournalContent {
   const durable = Math.max(...files.map((file) => file.durable))
   const entries: JournalEntry[] = []
   let last = files[0] as FileContent
@@ -72,6 +89,19 @@ function joined(files: readonly FileContent[], checkpoint: JournalEntry, log: st
     last = file
     for (const entry of file.entries) if (entry.type !== ENTRY_TYPE.checkpoint) entries.push(entry)
     next += file.entries.length
+  }
+  if (next < durable && lenient) {
+    const why = `entries ${next} to ${durable - 1} had been acknowledged: ${last.why}`
+    const lost = { file: journalFile(log, last.first), from: last.stoppedAt, to: last.sizeBytes, why }
+    return {
+      torn: undefined,
+      lost,
+      checkpoint,
+      entries,
+      next: durable,
+      durable: next,
+      endsWithCheckpoint: false,
+    }
   }
   if (next < durable) {
     throw new MillraceError(
@@ -84,7 +114,8 @@ function joined(files: readonly FileContent[], checkpoint: JournalEntry, log: st
     last.tornUntil > last.stoppedAt
       ? { file, from: last.stoppedAt, to: last.tornUntil, why: `no whole entry: ${last.why}` }
       : undefined
-  return { torn, checkpoint, entries, next, durable, endsWithCheckpoint: checkpoint.number === next - 1 }
+  const endsWithCheckpoint = checkpoint.number === next - 1
+  return { torn, lost: undefined, checkpoint, entries, next, durable, endsWithCheckpoint }
 }
 
 function readFile(disk: Disk, path: string, first: number): FileContent {
@@ -119,6 +150,7 @@ function readFile(disk: Disk, path: string, first: number): FileContent {
   const tornUntil = isEndMark(bytes, at) ? at : bytes.length
   return {
     tornUntil,
+    sizeBytes: bytes.length,
     first,
     entries,
     stoppedAt: at,

@@ -27,6 +27,12 @@ export function journalFile(log: string, first: number): string {
   return `${log}/journal/${twentyDigits(first)}.journal`
 }
 
+/** The base offset of a segment by its file's name; undefined for another file. */
+export function segmentBase(name: string): Offset | undefined {
+  const match = /^([0-9]{20})[.]log$/.exec(name)
+  return match === null ? undefined : Number(match[1])
+}
+
 /** Where a repair keeps bytes `from` to `to` of the file that it cut out. */
 export function cutAwayPath(file: string, from: number, to: number): string {
   return `${file}.cut-${from}-${to}`

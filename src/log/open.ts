@@ -97,7 +97,8 @@ function prepareFolders(sys: Sys, folder: string): void {
   disk.syncFolder(folder)
 }
 
-function checkpointBlock(number: number, { topics }: Recovered): JournalBlock {
+/** A journal's begin: the state that all before it left. */
+export function checkpointBlock(number: number, { topics }: Recovered): JournalBlock {
   const checkpoint: Checkpoint = { clean: false, topics }
   const block = new JournalBlock()
   block.begin(number, number, ENTRY_TYPE.checkpoint)

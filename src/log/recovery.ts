@@ -7,6 +7,7 @@ import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
 import { partitionFolder, topicsFolder } from './log-paths.ts'
+import type { Mender } from './mender.ts'
 import type { OpenFiles } from './open-files.ts'
 import { RecoveredTransactions } from './recovered-transactions.ts'
 import {
@@ -44,6 +45,12 @@ export interface Recovered {
   readonly tailsCut: readonly TailCut[]
 }
 
+/** How `check --repair` recovers. */
+export interface Mending {
+  readonly mender: Mender
+  readonly journal: JournalContent
+}
+
 /**
  * Brings the segments to what the journal says, and gives the state of the log.
  *
@@ -60,6 +67,7 @@ export class Recovery {
   readonly #files: OpenFiles
   readonly #log: string
   readonly #now: Timestamp
+  readonly #mender: Mender | undefined
   readonly #journal: JournalContent
   readonly #topics = new Map<TopicId, MutableTopic>()
   readonly #tailsCut: TailCut[] = []
@@ -72,32 +80,40 @@ export class Recovery {
   #next: number
   #replayed = 0
 
-  /** @param now what the clock says. */
-  constructor(disk: Disk, files: OpenFiles, log: string, now: Timestamp) {
+  /**
+   * @param now what the clock says.
+   * @param mending with it, damage is put right instead of refused.
+   */
+  constructor(disk: Disk, files: OpenFiles, log: string, now: Timestamp, mending?: Mending) {
     this.#disk = disk
     this.#files = files
     this.#log = log
     this.#now = now
-    this.#journal = readJournal(disk, log)
+    this.#mender = mending?.mender
+    this.#journal = mending?.journal ?? readJournal(disk, log)
     this.#next = this.#journal.next
     if (this.#journal.torn !== undefined) this.#tailsCut.push(this.#journal.torn)
   }
 
   run(): Recovered {
     const checkpoint = readCheckpoint(this.#journal.checkpoint)
-    for (const topic of checkpoint.topics) this.#addTopic(topic, topic.partitions)
     this.#foresee()
+    for (const topic of checkpoint.topics) this.#addTopic(topic, topic.partitions)
+    if (this.#mender !== undefined) this.#mendCovered(this.#mender)
     for (const entry of this.#journal.entries) {
       if (!this.#play(entry)) break
       this.#replayed += 1
     }
     const clean = checkpoint.clean && this.#journal.endsWithCheckpoint
     for (const topic of this.#topics.values()) {
-      for (const partition of topic.partitions) this.#settle(partition)
+      for (const partition of topic.partitions) {
+        if (this.#journal.lost !== undefined) this.#mender?.adopt(partition)
+        this.#settle(partition)
+      }
     }
     if (this.#foldersNamed) this.#disk.syncFolder(topicsFolder(this.#log))
     const topics = [...this.#topics.values()]
-    const strays = { clean, deleted: this.#deleted }
+    const strays = { clean, deleted: this.#deleted, keep: this.#keepStray() }
     this.#tailsCut.push(...removeStrayFiles(this.#disk, this.#files, this.#log, topics, strays))
     return {
       topics: topics.map((topic) => recordOf(topic, !clean, this.#files)),
@@ -105,6 +121,20 @@ export class Recovery {
       clean,
       entriesReplayed: this.#replayed,
       tailsCut: this.#tailsCut,
+    }
+  }
+
+  /** What the checkpoint covers, where it must be there. */
+  #mendCovered(mender: Mender): void {
+    for (const { created, partitions } of this.#topics.values()) {
+      if (this.#deleted.has(created.id)) continue
+      const dense = created.settings.cleanup === 'delete'
+      for (const partition of partitions) {
+        const start = Math.max(partition.start, this.#finalStarts.get(partition.folder) ?? 0)
+        for (const segment of partition.segments) {
+          if (segment.next > start) mender.covered(segment, partition, dense)
+        }
+      }
     }
   }
 
@@ -184,7 +214,11 @@ export class Recovery {
       if (typeof found !== 'string') (places[index] as PartPlace).bytes = found
       if (typeof found !== 'string' || this.#mayBeGone(segment, part)) continue
       const wrong = found
-      if (entry.number < this.#journal.durable) throw damaged(segment, part.position, wrong)
+      if (entry.number < this.#journal.durable) {
+        if (this.#mender === undefined) throw damaged(segment, part.position, wrong)
+        this.#mender.part(segment, (places[index] as PartPlace).partition, part)
+        continue
+      }
       this.#stopAt(entry, `${segment.path}.log: ${wrong}`)
       // What the group's earlier parts added is taken back: the group counts whole or not at all.
       for (const place of places) {
@@ -308,6 +342,16 @@ export class Recovery {
     if (!named) return
     this.#disk.syncFolder(partition.folder)
     this.#foldersNamed = true
+  }
+
+  /** Where entries were lost, a segment that nobody knows may be one that counts. */
+  #keepStray(): ((cut: TailCut) => void) | undefined {
+    const mender = this.#mender
+    if (mender === undefined || this.#journal.lost === undefined) return undefined
+    return ({ file, from, to, why }) => {
+      const kept = mender.keep(file, from, mender.read(file, from, to))
+      mender.repairs.push({ file, from, to, offsets: undefined, what: `${why}: cut`, kept })
+    }
   }
 
   #removeSegment(path: string): void {

@@ -17,7 +17,12 @@ export function removeStrayFiles(
   files: OpenFiles,
   log: string,
   topics: readonly MutableTopic[],
-  options: { readonly clean: boolean; readonly deleted: ReadonlySet<TopicId> },
+  options: {
+    readonly clean: boolean
+    readonly deleted: ReadonlySet<TopicId>
+    /** Called before such a segment is removed. */
+    readonly keep: ((cut: TailCut) => void) | undefined
+  },
 ): TailCut[] {
   const partitions = topics.flatMap((topic) => topic.partitions)
   const known = new Map(partitions.map((partition) => [partition.folder, partition]))
@@ -32,7 +37,11 @@ export function removeStrayFiles(
       if (bases.has(path.slice(0, path.lastIndexOf('.')))) continue
       // What a repair kept is for people; it goes with its topic.
       if (partition !== undefined && isCutAway(file)) continue
-      if (!options.clean && !options.deleted.has(topicOfFolder(name))) reported.push(...report(disk, path))
+      if (!options.clean && !options.deleted.has(topicOfFolder(name))) {
+        const cuts = report(disk, path)
+        if (options.keep !== undefined) cuts.forEach(options.keep)
+        reported.push(...cuts)
+      }
       files.forget(path)
       disk.remove(path)
     }

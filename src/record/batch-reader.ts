@@ -111,7 +111,8 @@ export class BatchReader implements TextSource {
   /** Goes to the next record; false behind the last one. */
   next(): boolean {
     if (this.#recordsLeft <= 0) {
-      if (this.#recordEnd !== this.#recordsEnd)
+      // A batch without records may have room behind its head: a repair put it in the place of something longer.
+      if (this.#recordEnd !== this.#recordsEnd && this.#recordCount > 0)
         throw this.#damaged(`${this.#recordsEnd - this.#recordEnd} bytes lie behind the last record`)
       return false
     }
