@@ -269,3 +269,16 @@ describe('cutBefore with an answer', () => {
     expect(() => partition.cutBefore(-1)).toThrow(/is not there/)
   })
 })
+
+test('60,000 calls that wait for one name are answered without a deep stack', () => {
+  const answers: string[] = []
+  const world = simSys(1)
+  world.disk.delaySync(1)
+  const slow = openLog(world, '/slow')
+  for (let index = 0; index < 60_000; index++) {
+    slow.createTopic('t', { partitions: 1 }, (error, topic) => answers.push(topic?.id ?? String(error)))
+  }
+  for (let turn = 0; answers.length === 0 && turn < 100; turn++) world.time.advance(1)
+  expect(answers).toHaveLength(60_000)
+  expect(new Set(answers).size).toBe(1)
+})

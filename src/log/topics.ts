@@ -36,7 +36,7 @@ export class Topics {
   readonly #byName = new Map<string, Topic>()
   readonly #byId = new Map<TopicId, Topic>()
   /** Names with a change under way, and the changes that wait for its end. */
-  readonly #waiting = new Map<string, (() => void)[]>()
+  readonly #waiting = new Map<string, Turns>()
 
   constructor(host: TopicsHost, records: readonly TopicRecord[]) {
     this.#host = host
@@ -191,29 +191,55 @@ export class Topics {
     this.#byId.set(topic.id, topic)
   }
 
+  /** Changes of one name go one after the other. A loop, not a recursion: thousands may wait, and be done at once. */
   #inTurn<T>(name: string, answer: Answer<T>, run: (done: Answer<T>) => void): void {
-    const turn = () =>
+    const turn = (next: () => void) =>
       run((error, value) => {
         try {
           answer(error, value)
         } finally {
-          this.#endTurn(name)
+          next()
         }
       })
     const waiting = this.#waiting.get(name)
     if (waiting !== undefined) {
-      waiting.push(turn)
+      waiting.list.push(turn)
       return
     }
-    this.#waiting.set(name, [])
-    turn()
+    const turns = { list: [turn], at: 0 }
+    this.#waiting.set(name, turns)
+    this.#takeTurns(name, turns)
   }
 
-  #endTurn(name: string): void {
-    const next = this.#waiting.get(name)?.shift()
-    if (next === undefined) this.#waiting.delete(name)
-    else next()
+  #takeTurns(name: string, turns: Turns): void {
+    let taking = true
+    let inside = false
+    const next = (): void => {
+      turns.at += 1
+      if (inside) taking = true
+      else this.#takeTurns(name, turns)
+    }
+    while (taking) {
+      const turn = turns.list[turns.at]
+      if (turn === undefined) {
+        this.#waiting.delete(name)
+        return
+      }
+      taking = false
+      inside = true
+      turn(next)
+      inside = false
+    }
   }
+}
+
+/** Calls `next` when it is done, perhaps before it returns. */
+type Turn = (next: () => void) => void
+
+interface Turns {
+  readonly list: Turn[]
+  /** Whose turn it is. */
+  at: number
 }
 
 function answerExisting(topic: LogTopic, wanted: CompleteSettings, answer: Answer<LogTopic>): void {
