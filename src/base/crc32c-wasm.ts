@@ -1,6 +1,6 @@
 /**
- * The loop that folds blocks for a checksum, as a WebAssembly module put together here: some hundred bytes, and no tool
- * chain behind them. What it computes is said in crc32c-folding.ts.
+ * The loop that folds blocks for a checksum, as a WebAssembly module of 1.3 KB put together here, with no tool chain
+ * behind it. What it computes is said in crc32c-folding.ts.
  *
  * Memory: the tables, then the input. The function takes the number of blocks, at least one, and leaves the last block,
  * to which all others were added, at the begin of the input.
