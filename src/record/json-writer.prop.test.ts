@@ -59,7 +59,7 @@ describe('the bytes are those of JSON.stringify', () => {
       [-0, 0, 9, 10, 999_999_999, 1_000_000_000, -1_000_000_007, 2 ** 53 - 1, -(2 ** 53), 1e21],
     ],
     ['what is no number', [Number.NaN, Number.POSITIVE_INFINITY]],
-    ['holes and what JSON does not know', [undefined, () => 1, Symbol('s'), , 2]],
+    ['holes and what JSON does not know', [undefined, () => 1, Symbol('s'), ...new Array<number>(1), 2]],
     ['members that are left out', { a: undefined, b: () => 1, c: Symbol('s'), d: 1 }],
     [
       'texts',

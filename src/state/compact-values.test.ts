@@ -42,7 +42,7 @@ describe('short lists of values', () => {
   test('the format, byte by byte', () => {
     const bytes = encode([1_700_000_000_000, 1, 128, null, 0.5, 'ü'])
     expect(Buffer.from(bytes as Uint8Array).toString('hex')).toBe(
-      '01' + '0280a0abfef962' + '81' + '028002' + '01' + '033fe0000000000000' + '040822c3bc22',
+      ['01', '0280a0abfef962', '81', '028002', '01', '033fe0000000000000', '040822c3bc22'].join(''),
     )
   })
 

@@ -41,8 +41,6 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   /** Undefined: nothing is known of `#lastEntry`. */
   #lastKey: StoreKey | undefined
   #lastHash = 0
-  /** Only so that the engine does not leave out what makes it. */
-  #near = 0
   /** The entry of the last key, perhaps a ghost; undefined if it has none. */
   #lastEntry: Entry | undefined
 
@@ -146,7 +144,10 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     const afterHash = after === undefined ? 0 : hashOfKey(after)
     for (const entries of space.sorted(after)) {
       for (let index = 0; index < entries.length; index += 1) {
-        if (index % NEAR_ENTRIES === 0) this.#near ^= nearness(entries, index)
+        if (index % NEAR_ENTRIES === 0 && bringNear(entries, index) < 0) {
+          index += NEAR_ENTRIES - 1
+          continue
+        }
         const entry = entries[index] as Entry
         if (space.dropped) return true
         if (isBehind(entry, after, afterHash) && !visit(entry.key, this.#valueOf(entry))) return false
@@ -369,14 +370,17 @@ function isBehind(entry: Entry, after: StoreKey | undefined, afterHash: number):
 
 /**
  * Looks at the entries whose turn comes next. Their order is that of hashes, so each lies in a cold place of the memory:
- * asked for all at once, the processor waits for all of them together. What it returns is of no use.
+ * asked for all at once, the processor waits for all of them together. Negative: none of them is there any more; else
+ * the length of their keys, which only is what makes it look.
  */
-function nearness(entries: readonly Entry[], start: number): number {
+function bringNear(entries: readonly Entry[], start: number): number {
   const end = Math.min(start + NEAR_ENTRIES, entries.length)
-  let sum = 0
+  let flagsOfAll = 0
+  let units = 0
   for (let index = start; index < end; index += 1) {
     const { key, flags } = entries[index] as Entry
-    sum = (sum + flags + (typeof key === 'string' ? key.length : 0)) | 0
+    flagsOfAll |= flags
+    units += typeof key === 'string' ? key.length : 1
   }
-  return sum
+  return (flagsOfAll & LIVE) === 0 ? -1 : units
 }

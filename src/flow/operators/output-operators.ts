@@ -86,35 +86,37 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
 
   /** JSON is written where it shall lie; what does not fit into the room there goes as text. */
   #receiveJson(key: StoreKey | null, value: unknown, timestamp: Timestamp, json: ValueWriter<unknown>): void {
-    const { keySerde } = this.#topic
-    const writers = this.#writers
-    const asText = writers.length === 1 && key !== null && keySerde?.encodeText !== undefined
-    const stored = asText
-      ? (keySerde.encodeText as (key: Key) => string)(keyOfStoreKey(key))
-      : keySerde === undefined
-        ? null
-        : this.#keyBytes(key)
-    const writer =
-      typeof stored === 'string' ? (writers[0] as PartitionWriter) : this.#writer(stored, timestamp)
-    const bytesMax = this.#recordBytesMax - (stored?.length ?? 0)
-    if (writer.appendWritten(timestamp, stored, value, json, bytesMax)) return
-    const text = stringify(value)
-    this.#checkSize((stored?.length ?? 0) + text.length)
-    writer.appendText(timestamp, stored, text)
+    const written = this.#writtenKey(key)
+    const bytesMax = this.#recordBytesMax - (written?.length ?? 0)
+    const writer = this.#writer(written, timestamp)
+    if (!writer.appendWritten(timestamp, written, value, json, bytesMax)) {
+      this.#appendText(writer, timestamp, written, stringify(value))
+    }
   }
 
-  /** Text goes into the batch as it is, and the key too where nothing has to be computed of its bytes. */
   #receiveText(key: StoreKey | null, text: string, timestamp: Timestamp): void {
+    const written = this.#writtenKey(key)
+    this.#appendText(this.#writer(written, timestamp), timestamp, written, text)
+  }
+
+  #appendText(
+    writer: PartitionWriter,
+    timestamp: Timestamp,
+    key: string | Uint8Array | null,
+    text: string,
+  ): void {
+    this.#checkSize((key?.length ?? 0) + text.length)
+    writer.appendText(timestamp, key, text)
+  }
+
+  /** The key goes into the batch as text where nothing has to be computed of its bytes. */
+  #writtenKey(key: StoreKey | null): string | Uint8Array | null {
     const { keySerde } = this.#topic
-    if (this.#writers.length === 1 && key !== null && keySerde?.encodeText !== undefined) {
-      const keyText = keySerde.encodeText(keyOfStoreKey(key))
-      this.#checkSize(keyText.length + text.length)
-      ;(this.#writers[0] as PartitionWriter).appendText(timestamp, keyText, text)
-      return
+    if (keySerde === undefined) return null
+    if (this.#writers.length === 1 && key !== null && keySerde.encodeText !== undefined) {
+      return keySerde.encodeText(keyOfStoreKey(key))
     }
-    const keyBytes = keySerde === undefined ? null : this.#keyBytes(key)
-    this.#checkSize((keyBytes?.length ?? 0) + text.length)
-    this.#writer(keyBytes, timestamp).appendText(timestamp, keyBytes, text)
+    return this.#keyBytes(key)
   }
 
   #keyBytes(key: StoreKey | null): Uint8Array {
@@ -125,10 +127,11 @@ export class TopicOutputOperator implements Receiver, LatestReceiver {
     )
   }
 
-  #writer(keyBytes: Uint8Array | null, timestamp: Timestamp): PartitionWriter {
+  #writer(key: string | Uint8Array | null, timestamp: Timestamp): PartitionWriter {
     const writers = this.#writers
     if (writers.length === 1) return writers[0] as PartitionWriter
-    if (keyBytes !== null) return writers[partitionOf(keyBytes, writers.length)] as PartitionWriter
+    if (key !== null && typeof key !== 'string')
+      return writers[partitionOf(key, writers.length)] as PartitionWriter
     const { current } = this.#context
     const run = current.caused ? Math.floor(current.offset / KEYLESS_RUN) : Math.abs(timestamp)
     return writers[(run + this.#task) % writers.length] as PartitionWriter
