@@ -27,6 +27,8 @@ export class InputGroup {
   #live: Input[]
   /** One a live input. */
   #passed: Timestamp[]
+  /** How many of them are something else than NEVER: mostly none, and there is nothing to look at. */
+  #noted: number
   #replay: MarkReplay | undefined
   readonly #clock: Clock
   /** When an input that others wait for was read to its end; undefined: it is not, or none waits for any. */
@@ -45,6 +47,7 @@ export class InputGroup {
     this.#single = inputs.length === 1 && inputs[0]?.lanes.length === 1
     this.#live = [...this.inputs]
     this.#passed = inputs.map(() => (resumed ? UNKNOWN : NEVER))
+    this.#noted = resumed ? inputs.length : 0
     if (stored.length > 0) this.#replay = new MarkReplay(this.inputs, stored)
   }
 
@@ -54,12 +57,16 @@ export class InputGroup {
     const live = this.#live
     let chosen = -1
     let least: Timestamp = 0
+    let empty = false
     for (let index = 0; index < live.length; index += 1) {
       const input = live[index] as Input
       if (!input.ready) {
         const state = input.fill()
         if (state === 'later') return undefined
-        if (state !== 'ready') continue
+        if (state !== 'ready') {
+          empty = true
+          continue
+        }
       }
       if (chosen === -1 || input.headTime < least) {
         chosen = index
@@ -68,7 +75,7 @@ export class InputGroup {
     }
     if (this.#emptySince !== undefined && this.#waits(this.#emptySince)) return undefined
     if (chosen === -1) return undefined
-    if (live.length > 1) this.#note(chosen, least)
+    if (empty || this.#noted > 0) this.#note(chosen, least)
     return live[chosen]
   }
 
@@ -77,7 +84,7 @@ export class InputGroup {
     const index = this.#live.indexOf(input)
     if (index === -1) return
     this.#live.splice(index, 1)
-    this.#passed.splice(index, 1)
+    if (this.#passed.splice(index, 1)[0] !== NEVER) this.#noted -= 1
   }
 
   /** Follows the marks of an earlier run: until it has, the clock makes no input idle. */
@@ -176,18 +183,23 @@ export class InputGroup {
   #forget(): void {
     this.#replay = undefined
     this.#passed.fill(UNKNOWN)
+    this.#noted = this.#passed.length
   }
 
   #note(chosen: number, time: Timestamp): void {
     const live = this.#live
     const passed = this.#passed
     for (let index = 0; index < live.length; index += 1) {
-      if ((passed[index] as Timestamp) < time && !(live[index] as Input).ready) passed[index] = time
+      const before = passed[index] as Timestamp
+      if (before >= time || (live[index] as Input).ready) continue
+      if (before === NEVER) this.#noted += 1
+      passed[index] = time
     }
     const before = passed[chosen] as Timestamp
     if (before === NEVER) return
     passed[chosen] = NEVER
-    if (time <= before) this.marks.held(live[chosen] as Input)
+    this.#noted -= 1
+    if (time <= before && this.inputs.length > 1) this.marks.held(live[chosen] as Input)
   }
 }
 
