@@ -292,6 +292,26 @@ describe('after opening again', () => {
     check()
   })
 
+  test('from a checkpoint that began with the flush of the marker', () => {
+    for (let before = 0; before < 30; before += 1) {
+      sys = simSys(before)
+      open({ journalBytesMax: 1500, segmentFirstBytes: 100_000 })
+      done(data(7, 0, { open: true }))
+      for (let index = 0; index < before; index += 1) done(data(-1, index))
+      sys.disk.delaySync(5)
+      // The first one begins a sync; the others wait for the next flush together.
+      append(data(-1, before))
+      append(data(7, 1, { open: true }))
+      append(marker(7, 'abort'))
+      append(data(7, 2))
+      sys.time.runUntilIdle()
+      sys = restartSys(sys, before)
+      open()
+      expect(committed().filter((text) => text.startsWith('7'))).toEqual(['7/2'])
+      expect(partition().producers()).toMatchObject([{ lastSequence: 2, transactionStart: undefined }])
+    }
+  })
+
   test.each(['is gone', 'is cut', 'says something else'])('an index file that %s is made again', (how) => {
     write()
     close()
