@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { type SimSys, simSys } from '../../sim/sim-sys.ts'
 import type { CommitOutcome, Membership, TopicDescription } from '../broker.ts'
-import { answered, batch, brokerContract, group, outcomeOf, readAll, value } from '../contract.ts'
+import { batch, brokerContract, group, outcomeOf, readAll, value } from '../contract.ts'
 import { openBroker } from '../open.ts'
 import { type CommitFate, NO_FAULTS, seededFaults } from './broker-faults.ts'
 import { SimulatedBroker } from './simulated-broker.ts'
