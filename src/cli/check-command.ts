@@ -1,27 +1,53 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
 import { MillraceError } from '../base/errors.ts'
+import type { Repair } from '../log/mender.ts'
 import { openLog } from '../log/open.ts'
-import { LogVerifier, type VerifyReport } from '../log/verify.ts'
+import { repairLog } from '../log/repair.ts'
+import { type Finding, LogVerifier, type VerifyReport } from '../log/verify.ts'
 import { openPlace } from '../run/place.ts'
+import type { Sys } from '../sys/sys.ts'
 import { type Format, formatFor, type Output, printRow, printRows } from './output.ts'
 
 interface CheckOptions {
   readonly at: string
   readonly format?: Format
+  readonly repair?: boolean
 }
 
 /** How often a person is told how far it is. */
 const NOTE_MS = 1_000
 
-/** `millrace check`: reads every byte of a directory that nobody holds. Findings make it fail. */
+/**
+ * `millrace check`: reads every byte of a directory that nobody holds. Findings make it fail; with `repair` what is
+ * damaged is cut out first, kept in files beside, and listed.
+ */
 export async function check(options: CheckOptions, output: Output): Promise<void> {
   const { folder, sys } = openPlace(options.at, resolve('.'))
   if (folder === undefined || !sys.disk.exists(`${folder}/log`)) {
     const problem = `there is no data directory at ${options.at}`
     throw new MillraceError('MILLRACE_FILE', `${problem}: give its place with --at file:FOLDER`)
   }
-  const log = openLog(sys, `${folder}/log`)
+  const log = `${folder}/log`
+  const format = formatFor(output, options.format)
+  if (options.repair !== true) {
+    printReport(await verify(sys, log, output), output, format)
+    return
+  }
+  const repairs = [...repairLog(sys, log)]
+  const report = await verify(sys, log, output)
+  const [indexes, findings] = split(report.findings)
+  for (const { file, position, what } of indexes) {
+    sys.disk.remove(file)
+    repairs.push({ file, from: position, to: position, offsets: undefined, what, kept: undefined })
+  }
+  // One list: what was done, or else what could not be.
+  if (repairs.length > 0 && findings.length === 0) printRepairs(repairs, output, format)
+  else printReport({ ...report, findings }, output, format)
+}
+
+async function verify(sys: Sys, folder: string, output: Output): Promise<VerifyReport> {
+  const log = openLog(sys, folder)
   for (const { file, from, to, why } of log.recovery.tailsCut) {
     output.note(`${file}: bytes ${from} to ${to} were cut when it was opened: ${why}\n`)
   }
@@ -36,7 +62,23 @@ export async function check(options: CheckOptions, output: Output): Promise<void
   }
   const report = verifier.report()
   await answered<void>((answer) => log.close(answer))
-  printReport(report, output, formatFor(output, options.format))
+  return report
+}
+
+/** An index is made again from its segment: its file only has to go. */
+function split(findings: readonly Finding[]): [indexes: Finding[], others: Finding[]] {
+  const isIndex = ({ file }: Finding) => file.endsWith('index')
+  return [findings.filter(isIndex), findings.filter((finding) => !isIndex(finding))]
+}
+
+function printRepairs(repairs: readonly Repair[], output: Output, format: Format): void {
+  const rows = repairs.map(({ file, from, to, offsets, what, kept }) => {
+    const range = offsets === undefined ? '' : `${offsets[0]} to ${offsets[1] - 1}`
+    return { file, from, to, offsets: range, what, kept: kept ?? '' }
+  })
+  printRows(output, rows, format)
+  const lost = repairs.filter(({ kept }) => kept !== undefined).length
+  output.note(`${repairs.length} repaired; ${lost} of them kept what was cut out in a file beside\n`)
 }
 
 function printReport(report: VerifyReport, output: Output, format: Format): void {
@@ -53,7 +95,10 @@ function printReport(report: VerifyReport, output: Output, format: Format): void
     format,
   )
   const damage = `${findings.length} finding${findings.length === 1 ? '' : 's'} in ${damaged(report)}`
-  throw new MillraceError('MILLRACE_CORRUPT', `${damage}: restore the directory from a copy`)
+  throw new MillraceError(
+    'MILLRACE_CORRUPT',
+    `${damage}: restore the directory from a copy, or cut the damage out with millrace check --repair`,
+  )
 }
 
 function damaged(report: VerifyReport): string {

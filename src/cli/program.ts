@@ -41,6 +41,7 @@ function program(output: Output): Command {
   viewCommands(millrace, output)
   formatted(millrace.command('check'))
     .description('verify every byte of a data directory: batches, offsets, indexes, journal')
+    .option('--repair', 'cut damage out, list it, and keep what was cut in files beside')
     .action((options: FormatOptions) => check(options, output))
   return millrace
 }

@@ -106,7 +106,7 @@ function joined(
   if (next < durable) {
     throw new MillraceError(
       'MILLRACE_CORRUPT',
-      `the journal is damaged at ${journalFile(log, last.first)}:${last.stoppedAt} (${last.why}): entry ${next} is missing, but all below ${durable} had been acknowledged; restore the file from a copy`,
+      `the journal is damaged at ${journalFile(log, last.first)}:${last.stoppedAt} (${last.why}): entry ${next} is missing, but all below ${durable} had been acknowledged; restore the file from a copy, or make it again from the segments with millrace check --repair`,
     )
   }
   const file = journalFile(log, last.first)
@@ -190,6 +190,6 @@ function noCheckpoint(log: string, files: readonly FileContent[]): MillraceError
     oldest === undefined ? journalFolder(log) : `${journalFile(log, oldest.first)}:${oldest.stoppedAt}`
   return new MillraceError(
     'MILLRACE_CORRUPT',
-    `the journal holds no checkpoint (${where}${oldest === undefined ? ': no journal file' : `: ${oldest.why}`}); restore the journal folder from a copy`,
+    `the journal holds no checkpoint (${where}${oldest === undefined ? ': no journal file' : `: ${oldest.why}`}); restore the journal folder from a copy, or make it again from the segments with millrace check --repair`,
   )
 }

@@ -85,7 +85,7 @@ export function shortened(segment: MutableSegment, sizeBytes: number): MillraceE
 export function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
   return new MillraceError(
     'MILLRACE_CORRUPT',
-    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy`,
+    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy, or cut the damage out with millrace check --repair`,
   )
 }
 export function neverCreated(what: string, { file, position }: JournalEntry): MillraceError {

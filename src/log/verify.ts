@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
-import { BATCH_HEADER_BYTES, verifyBatch } from '../record/batch-header.ts'
+import { BATCH_HEADER_BYTES, batchRecordCount, verifyBatch } from '../record/batch-header.ts'
 import type { Log, LogPartition } from './log.ts'
 import { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
@@ -115,7 +115,7 @@ export class LogVerifier {
         if (wrong !== undefined) this.#find(partition, segment.file, start + used, wrong)
         else this.#transactions.note(bytes, used, batch.first)
         this.#batches += 1
-        this.#records += batch.last - batch.first + 1
+        this.#records += batchRecordCount(bytes, used)
         this.#expected = batch.last + 1
         used += batch.sizeBytes
       }
