@@ -18,7 +18,7 @@ const output: Output = {
     noted += text
   },
   isTerminal: false,
-} as unknown as Output
+}
 
 beforeEach(async () => {
   folder = mkdtempSync(`${tmpdir()}/millrace-check-`)

@@ -200,7 +200,8 @@ describe('a segment', () => {
       sys.disk.remove(path)
       const repairs = repairLog(sys, FOLDER)
       expect(repairs).toMatchObject([{ file: path, from: 0, kept: undefined }])
-      const [first, next] = repairs[0]?.offsets as readonly [number, number]
+      const [{ offsets }] = repairs as unknown as [Repair]
+      const [first, next] = offsets as readonly [number, number]
       expect(lostRecords(checkRepaired(sys))).toHaveLength(next - first)
     }
   })

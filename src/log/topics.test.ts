@@ -186,6 +186,67 @@ describe('deleteTopic', () => {
   })
 })
 
+describe('a disk that fails', () => {
+  /** Changes until the journal has no room left, and gives the first refusal. */
+  function refusedBy(change: (answer: (error: Error | undefined) => void) => void): Error {
+    sys.disk.diskFull(0)
+    for (let attempt = 0; attempt < 10_000; attempt += 1) {
+      let refusal: Error | undefined
+      change((error) => {
+        refusal = error
+      })
+      sys.time.runUntilIdle()
+      if (refusal !== undefined) return refusal
+    }
+    throw new Error('the disk was never full')
+  }
+
+  test('full: a change is refused and leaves the topic as it was', () => {
+    const topic = create('t', { partitions: 2 })
+    append(topic, 0, 'x')
+    let bytes = 0
+    const refusal = refusedBy((answer) => log.alterTopic('t', { retentionBytes: (bytes += 1) }, answer))
+    expect(refusal).toMatchObject({ code: 'MILLRACE_DISK' })
+    expect(topic.settings.retentionBytes).toBe(bytes - 1)
+    expect(topic.partitions[0]?.read(0, 1000)?.next).toBe(1)
+    sys.disk.diskFull(Number.POSITIVE_INFINITY)
+    append(topic, 1, 'y')
+    expect(topic.partitions[1]?.end).toBe(1)
+  })
+
+  test('full: a topic whose deletion is refused is there as before', () => {
+    for (let index = 0; index < 500; index += 1) create(`t${index}`)
+    let last = -1
+    const refusal = refusedBy((answer) => {
+      last += 1
+      log.deleteTopic(`t${last}`, answer)
+    })
+    expect(refusal).toMatchObject({ code: 'MILLRACE_DISK' })
+    expect(log.topics()).toHaveLength(500 - last)
+    const topic = log.topic(`t${last}`) as LogTopic
+    expect(log.topicById(topic.id)).toBe(topic)
+    sys.disk.diskFull(Number.POSITIVE_INFINITY)
+    append(topic, 0, 'y')
+    expect(topic.partitions[0]?.read(0, 1000)?.next).toBe(1)
+    expect(answerOf<void>((answer) => log.deleteTopic(topic.name, answer)).error).toBeUndefined()
+    reopen()
+    expect(log.topics()).toHaveLength(499 - last)
+  })
+
+  test('a failed sync: nobody is told of a change, and the next opening knows', () => {
+    create('t')
+    sys.disk.failSync(1)
+    const { error } = answerOf<void>((answer) => log.deleteTopic('t', answer))
+    expect(error).toMatchObject({ code: 'MILLRACE_DISK' })
+    expect(log.failure).toBeDefined()
+    const again = answerOf<LogTopic>((answer) => log.alterTopic('t', { retentionMs: 1 }, answer))
+    expect(again.error).toMatchObject({ code: 'MILLRACE_DISK' })
+    log.close(() => {})
+    log = openLog(sys, '/log')
+    expect(log.topics().length).toBeLessThanOrEqual(1)
+  })
+})
+
 describe('recordBytesMax', () => {
   const attempt = (topic: LogTopic, bytes: Uint8Array) =>
     log.append([{ topic: topic.id, partition: 0, bytes }], () => {})
