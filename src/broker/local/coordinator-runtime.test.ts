@@ -245,6 +245,19 @@ describe('the topics stay small', () => {
     expect(world.restart().groups.content).toBe(content)
   })
 
+  test('also when there is always something on its way', () => {
+    const world = new World(simSys(1), 1_000)
+    for (let turn = 0; turn < 300; turn += 1) {
+      world.write('', `a=${turn}`)
+      world.sys.time.advance(1)
+      if (turn > 10) expect(world.runtime.isSettled).toBe(false)
+    }
+    const partition = world.log.topic('__groups')?.partitions[0]
+    expect((partition?.end ?? 0) - (partition?.start ?? 0)).toBeLessThan(60)
+    world.sys.time.advance(20)
+    expect(world.restart().groups.content).toBe('a=299')
+  })
+
   test('a state larger than the limit is not written anew at each write', () => {
     const world = new World(simSys(1), 100)
     const many = Array.from({ length: 200 }, (_, index) => `key${index}=${'v'.repeat(20)}`).join(' ')

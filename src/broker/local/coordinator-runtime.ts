@@ -44,6 +44,8 @@ export interface CoordinatorRuntimeOptions {
 
 interface InFlight {
   readonly write: CoordinatorWrite
+  /** The log has it; else it waits for its topic. */
+  appended: boolean
   /** Empty writes that wait for this one. */
   readonly followers: Answer<readonly Offset[]>[]
 }
@@ -128,7 +130,7 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     }
     this.#checkBatches(write.batches ?? NO_BATCHES)
     this.#apply(write)
-    const inFlight: InFlight = { write, followers: [] }
+    const inFlight: InFlight = { write, appended: false, followers: [] }
     this.#inFlight.push(inFlight)
     this.#createThenAppend(inFlight, answer)
   }
@@ -151,6 +153,7 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     const { write } = inFlight
     const batches = write.batches ?? NO_BATCHES
     const parts: LogBatch[] = [...batches]
+    inFlight.appended = true
     const { wall } = this.now()
     try {
       for (const [name, topic] of this.#neededBy(write)) parts.push(topic.batch(write[name] ?? [], wall))
@@ -210,11 +213,15 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     }
   }
 
-  /** Keeps the topics small, while nothing is on its way. */
+  /**
+   * Keeps the topics small. A snapshot holds what is on its way as well: that is before it in the log, which takes
+   * nothing after what it refused without having refused this, too.
+   */
   #rewrite(): void {
     for (const [, topic] of this.#topics) {
-      if (!topic.isDue || !this.isSettled || this.stopped !== undefined) continue
-      const inFlight: InFlight = { write: {}, followers: [] }
+      if (!topic.isDue || this.stopped !== undefined) continue
+      if (!this.#inFlight.every(({ appended }) => appended)) continue
+      const inFlight: InFlight = { write: {}, appended: true, followers: [] }
       this.#inFlight.push(inFlight)
       topic.rewrite(this.now().wall, (error) => this.#end(inFlight, () => {}, error, undefined))
     }

@@ -76,7 +76,7 @@ export class CoordinatorTopic {
     return this.#grown >= Math.max(this.#rewriteBytes, this.#wholeBytes)
   }
 
-  /** Only while nothing else is on its way: a snapshot must not come behind a record that it does not know. */
+  /** Everything that the machine knows must have been appended: a snapshot must not come behind a record that it does not know. */
   rewrite(now: Timestamp, answer: Answer<void>): void {
     const partition = this.partition as LogPartition
     const batch = this.batch(this.machine.snapshot(), now)
