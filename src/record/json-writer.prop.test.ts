@@ -88,6 +88,13 @@ describe('the bytes are those of JSON.stringify', () => {
   })
 })
 
+test('more names than are remembered', () => {
+  for (let index = 0; index < 3_000; index += 1) {
+    const value = { [`name-${index}`]: index, id: { [index]: `${index}` } }
+    expect(written(value)).toBe(JSON.stringify(value))
+  }
+})
+
 test('nothing at all where JSON has nothing', () => {
   expect(written(undefined)).toBeUndefined()
   expect(written(() => 1)).toBeUndefined()

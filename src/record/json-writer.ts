@@ -88,7 +88,9 @@ function writeObject(
     if (!Object.hasOwn(value, name)) return IRREGULAR
     // Rows of one kind come one after the other: the name that followed last time nearly always follows again.
     if (known.name !== name) {
-      known = nameOf(name)
+      const found = nameOf(name)
+      if (found === undefined) return IRREGULAR
+      known = found
       if (last === owner) owner.first = known
       else last.next = known
     }
@@ -243,11 +245,11 @@ const names = new Map<string, Name>()
 /** Before the first name of all. */
 const BEGIN = new Name('')
 
-function nameOf(name: string): Name {
-  let known = names.get(name)
-  if (known === undefined) {
-    known = new Name(name)
-    if (names.size < NAMES_MAX) names.set(name, known)
-  }
-  return known
+/** Undefined: there are so many names that they are rather keys of a dictionary. */
+function nameOf(name: string): Name | undefined {
+  const known = names.get(name)
+  if (known !== undefined || names.size >= NAMES_MAX) return known
+  const made = new Name(name)
+  names.set(name, made)
+  return made
 }
