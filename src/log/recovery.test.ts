@@ -125,6 +125,18 @@ describe('a log whose power failed', () => {
     expect(values(open(cutPower(crashed)), 0)).toEqual(['one', 'two'])
   })
 
+  test('makes the names of files that it made again durable', () => {
+    const { disk, log } = begin()
+    append(log, 'one', 'two')
+    // Only what was synced is left: the journal, and nothing of the segments.
+    const nothing = { entrySurvives: () => false, bytesSurviving: () => 0, lengthSurvives: () => false }
+    const first = disk.crash(nothing)
+    expect(files(first, '.log')).toEqual([])
+    expect(values(open(first), 1)).toEqual(['two'])
+    const second = first.crash(nothing)
+    expect(values(open(second), 1)).toEqual(['two'])
+  })
+
   test('writes what lies in the journal into segments that lost it', () => {
     const { disk, log } = begin()
     append(log, 'one', 'two')

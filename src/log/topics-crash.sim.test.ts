@@ -248,7 +248,7 @@ function check(sys: SimSys, history: History): void {
   ).toEqual(before)
 }
 
-test.each([1, 2, 3])('a power cut at every disk operation, seed %i', (seed) => {
+test.each([1, 4, 9])('a power cut at every disk operation, seed %i', (seed) => {
   const world = () => {
     const sys = simSys(seed, { now: NOW })
     sys.disk.delaySync(seed % 3)
