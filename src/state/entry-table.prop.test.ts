@@ -42,9 +42,17 @@ test('it is a Map in the order of its hashes', () => {
       }
       expect(table.size).toBe(model.size)
       expect(new Set(table.values())).toEqual(new Set(model.values()))
-      expect(table.sorted()).toEqual(
-        [...model.values()].sort((left, right) => compareHashed(left.hash, left.key, right.hash, right.key)),
+      const sorted = [...model.values()].sort((left, right) =>
+        compareHashed(left.hash, left.key, right.hash, right.key),
       )
+      expect(table.sorted()).toEqual(sorted)
+      for (const { hash } of sorted.slice(0, 20)) {
+        const rest = sorted.filter((entry) => entry.hash >>> 0 >= hash >>> 0)
+        const given = table.sorted(hash)
+        // Perhaps with some before them, but in order.
+        expect(given.slice(given.length - rest.length)).toEqual(rest)
+        expect(given).toEqual(sorted.filter((entry) => given.includes(entry)))
+      }
     }),
     { numRuns: 300 },
   )

@@ -43,7 +43,7 @@ export class EntryTable {
   find(key: StoreKey, hash: number): Entry | undefined {
     const slots = this.#slots
     const mask = this.#mask
-    let place = (hash << this.#skip) >>> this.#shift
+    let place = this.#homeOf(hash)
     for (;;) {
       const row = slots[place * SLOT_FIELDS] as number
       if (row === FREE) return undefined
@@ -64,7 +64,7 @@ export class EntryTable {
 
   remove(entry: Entry): void {
     const slots = this.#slots
-    let place = (entry.hash << this.#skip) >>> this.#shift
+    let place = this.#homeOf(entry.hash)
     for (;;) {
       const row = slots[place * SLOT_FIELDS] as number
       if (row === FREE) return
@@ -88,30 +88,34 @@ export class EntryTable {
     }
   }
 
-  /** All entries, by hash, taken as unsigned, then by key. Looks into an entry only where hashes are equal. */
-  sorted(): Entry[] {
+  /**
+   * The entries with this hash or a greater one, and perhaps some before them, by hash, taken as unsigned, then by key.
+   * Looks into an entry only where hashes are equal.
+   */
+  sorted(fromHash = 0): Entry[] {
     const slots = this.#slots
     const order = new HashOrder(this.#size, this.#entries)
-    let wrapped = 0
-    for (let place = 0; place <= this.#mask; place += 1) {
+    // What stands before its home had no place at the end any more: it comes last.
+    for (let place = this.#homeOf(fromHash); place <= this.#mask; place += 1) {
       const row = slots[place * SLOT_FIELDS] as number
-      if (row <= FREE) continue
       const hash = slots[place * SLOT_FIELDS + 1] as number
-      if ((hash << this.#skip) >>> this.#shift <= place) order.insert(hash, row)
-      // It had no place at the end any more and stands at the begin.
-      else wrapped = place + 1
+      if (row > FREE && this.#homeOf(hash) <= place) order.insert(hash, row)
     }
-    for (let place = 0; place < wrapped; place += 1) {
+    for (let place = 0; slots[place * SLOT_FIELDS] !== FREE; place += 1) {
       const row = slots[place * SLOT_FIELDS] as number
       const hash = slots[place * SLOT_FIELDS + 1] as number
-      if (row > FREE && (hash << this.#skip) >>> this.#shift > place) order.insert(hash, row)
+      if (row > FREE && this.#homeOf(hash) > place) order.insert(hash, row)
     }
     return order.entries()
   }
 
+  #homeOf(hash: number): number {
+    return (hash << this.#skip) >>> this.#shift
+  }
+
   #put(stored: number, hash: number): void {
     const slots = this.#slots
-    let place = (hash << this.#skip) >>> this.#shift
+    let place = this.#homeOf(hash)
     while (slots[place * SLOT_FIELDS] !== FREE) place = (place + 1) & this.#mask
     slots[place * SLOT_FIELDS] = stored
     slots[place * SLOT_FIELDS + 1] = hash

@@ -122,14 +122,16 @@ export class Space {
    */
   *sorted(after: StoreKey | undefined): IterableIterator<readonly Entry[]> {
     this.#prepareScan()
+    const afterHash = after === undefined ? 0 : hashOfKey(after)
     if (this.#whole !== undefined) {
-      yield this.#whole.sorted()
+      yield this.#whole.sorted(afterHash)
       return
     }
     const row = this.#row as EntryTable[]
-    for (let piece = after === undefined ? 0 : hashOfKey(after) >>> PIECE_SHIFT; piece < PIECES; piece += 1) {
+    const first = afterHash >>> PIECE_SHIFT
+    for (let piece = first; piece < PIECES; piece += 1) {
       if (this.#restored !== undefined) this.#wakeRows(this.#restored, this.#restored.piece(piece))
-      yield (row[piece] as EntryTable).sorted()
+      yield (row[piece] as EntryTable).sorted(piece === first ? afterHash : 0)
     }
   }
 
