@@ -8,12 +8,9 @@
  */
 import { assert } from '../base/assert.ts'
 import type { LeaderEpoch, Offset } from '../base/brands.ts'
-import { crc32c } from '../base/crc32c.ts'
-import { readInt32, readInt64, writeInt32, writeInt64 } from '../base/int64.ts'
+import { readInt32, readInt64 } from '../base/int64.ts'
 import {
   assignBatch,
-  BATCH_ATTRIBUTES_AT,
-  BATCH_CRC_AT,
   BATCH_HEADER_BYTES,
   BATCH_MAGIC,
   BATCH_PREFIX_BYTES,
@@ -21,11 +18,9 @@ import {
   batchLastOffset,
   batchLeaderEpoch,
   batchSizeBytes,
-  NO_PRODUCER_EPOCH,
-  NO_PRODUCER_ID,
-  NO_SEQUENCE,
   verifyBatch,
 } from '../record/batch-header.ts'
+import { writeEmptyBatch } from '../record/empty-batch.ts'
 
 export interface BatchRange {
   /** Offset of the first batch, at least. */
@@ -51,11 +46,11 @@ export interface MendedRange {
 
 /** A reader takes a batch whole: a long range becomes several. */
 const FILLER_BYTES_MAX = 1024 * 1024
-const LAST_OFFSET_DELTA_MAX = 0x7fff_fffe
 
 /** Mends the bytes in place; they are made to reach from `range.first` to `range.next`. */
 export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[] {
   const mended: MendedRange[] = []
+  const anywhere = { ...range, dense: false }
   let at = 0
   let offset = range.first
   let before = { at: 0, offset }
@@ -72,7 +67,7 @@ export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[]
       continue
     }
     let to = at + 1
-    while (to < bytes.length && !isGood(bytes, to, offset + 1, { ...range, dense: false })) to += 1
+    while (to < bytes.length && !isGood(bytes, to, offset + 1, anywhere)) to += 1
     let from = { at, offset }
     const next = to < bytes.length ? batchBaseOffset(bytes, to) : range.next
     // Too little room for a head, or for an offset: the batch before goes along.
@@ -138,23 +133,6 @@ function fill(bytes: Uint8Array, first: Offset, next: Offset, { epochAt }: Batch
     const from = Math.floor((bytes.length / count) * index)
     const to = Math.floor((bytes.length / count) * (index + 1))
     const last = index === count - 1 ? next - 1 : first + index
-    fillOne(bytes.subarray(from, to), first + index, last, epochAt(first + index))
+    writeEmptyBatch(bytes.subarray(from, to), first + index, last, epochAt(first + index))
   }
-}
-
-function fillOne(bytes: Uint8Array, first: Offset, last: Offset, epoch: LeaderEpoch): void {
-  assert(last - first <= LAST_OFFSET_DELTA_MAX, 'a segment has less than 2^31 offsets')
-  writeInt32(bytes, 8, bytes.length - BATCH_PREFIX_BYTES)
-  bytes[16] = BATCH_MAGIC
-  writeInt32(bytes, 23, last - first)
-  // Kafka's mark of a batch without a time: no search by time stops here.
-  writeInt64(bytes, 27, -1)
-  writeInt64(bytes, 35, -1)
-  writeInt64(bytes, 43, NO_PRODUCER_ID)
-  bytes[51] = NO_PRODUCER_EPOCH >> 8
-  bytes[52] = NO_PRODUCER_EPOCH
-  writeInt32(bytes, 53, NO_SEQUENCE)
-  writeInt32(bytes, 57, 0)
-  writeInt32(bytes, BATCH_CRC_AT, crc32c(bytes, BATCH_ATTRIBUTES_AT, bytes.length))
-  assignBatch(bytes, 0, first, epoch)
 }
