@@ -11,8 +11,9 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Log, LogTopic } from '../src/log/log.ts'
+import type { Log, LogTopic, LogTopicSettings } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
+import { repairLog } from '../src/log/repair.ts'
 import { BatchBuilder } from '../src/record/batch-builder.ts'
 import { controlBatch } from '../src/record/control-batch.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
@@ -25,6 +26,8 @@ const kafka = sharedPath('kafka/kafka.sh')
 let folder: string
 let files: string[]
 let transactional: string[]
+let repaired: string[]
+const startedAt = Date.now()
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'millrace-dump-'))
@@ -35,10 +38,22 @@ beforeAll(async () => {
     await append(log, topic, index)
   }
   for (let index = 0; index < TRANSACTIONS; index += 1) await transaction(log, other, index)
+  const stamped = await made(log, 'stamped', { timestampType: 'logAppendTime' })
+  for (let index = 0; index < 5; index += 1) {
+    const builder = new BatchBuilder()
+    for (const value of ['one', 'two']) builder.appendText(1, `key-${index}`, value.padEnd(300))
+    await written(log, stamped, builder.build())
+  }
   await new Promise<void>((resolve, reject) =>
     log.close((error) => (error === undefined ? resolve() : reject(error))),
   )
   files = filesOf(topic)
+  repaired = filesOf(stamped)
+  const damaged = repaired.find((file) => file.endsWith('.log')) as string
+  const bytes = readFileSync(damaged)
+  bytes.writeInt32BE(0x7e57, Math.floor(bytes.length / 2))
+  writeFileSync(damaged, bytes)
+  expect(repairLog(nodeSys(), folder)).toHaveLength(1)
   transactional = filesOf(other)
 }, 60_000)
 
@@ -51,9 +66,9 @@ function filesOf({ id }: LogTopic): string[] {
     .map((name) => `${partition}/${name}`)
 }
 
-function made(log: Log, name: string): Promise<LogTopic> {
+function made(log: Log, name: string, settings: Partial<LogTopicSettings> = {}): Promise<LogTopic> {
   return new Promise((resolve, reject) =>
-    log.createTopic(name, { partitions: 1, segmentBytes: 64 * 1024 }, (error, topic) =>
+    log.createTopic(name, { partitions: 1, segmentBytes: 64 * 1024, ...settings }, (error, topic) =>
       topic === undefined ? reject(error) : resolve(topic),
     ),
   )
@@ -177,6 +192,26 @@ test('batches of producers, markers and transaction indexes say what was done', 
   expect([...entries].map(([, ...fields]) => fields.map(Number))).toEqual(
     Array.from({ length: TRANSACTIONS / 3 }, (_, index) => [12 * index, 12 * index + 3, 12 * index + 4]),
   )
+}, 120_000)
+
+test('timestamps of the log, and what a repair put in the place of damage, are what Kafka expects', () => {
+  const logs = repaired.filter((file) => file.endsWith('.log'))
+  expect(logs).toHaveLength(1)
+  const { rows, faults } = dump('--print-data-log', '--deep-iteration', '--files', logs.join(','))
+  expect(rows).not.toMatch(/isvalid: false/)
+  const heads = [...rows.matchAll(/^baseOffset: ([0-9]+) lastOffset: ([0-9]+) count: ([0-9]+)/gm)]
+  expect(heads.map(([, ...fields]) => fields.map(Number))).toEqual([
+    [0, 1, 2],
+    [2, 3, 2],
+    // Empty, with the length of what was there.
+    [4, 5, 0],
+    [6, 7, 2],
+    [8, 9, 2],
+  ])
+  const stamped = [...rows.matchAll(/^[|] offset: ([0-9]+) LogAppendTime: ([0-9]+) /gm)]
+  expect(stamped.map(([, offset]) => Number(offset))).toEqual([0, 1, 2, 3, 6, 7, 8, 9])
+  expect(stamped.every(([, , time]) => Number(time) >= startedAt)).toBe(true)
+  expect(faults).toMatch(/3 is followed by 6/)
 }, 120_000)
 
 test('the tool does find a wrong entry, so the tests above mean something', () => {
