@@ -60,9 +60,9 @@ test('mended bytes are a row of good batches with the same offsets, and lose onl
         })
         const whole = new Uint8Array(Buffer.concat(parts))
         const bytes = new Uint8Array(whole.length)
-        bytes.set(
-          damages.reduce((harmed, each) => (each.kind === 'remove' ? harmed : harm(harmed, each)), whole),
-        )
+        let harmed: Uint8Array = whole
+        for (const each of damages) if (each.kind !== 'remove') harmed = harm(harmed, each)
+        bytes.set(harmed)
         const before = bytes.slice()
         const mended = mendBatches(bytes, { first: 100, next: first, dense: true, epochAt: () => 0 })
 
