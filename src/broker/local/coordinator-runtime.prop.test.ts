@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { CoordinatorMachine, CoordinatorRecord } from '../../coordinators/coordinator.ts'
 import { openLog } from '../../log/open.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'
 import { restartSys, type SimSys, simSys } from '../../sim/sim-sys.ts'
+import type { CoordinatorMachine, CoordinatorRecord } from '../coordinators/coordinator.ts'
 import { LocalCoordinatorRuntime } from './coordinator-runtime.ts'
 
 /**

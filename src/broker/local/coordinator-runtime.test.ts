@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import type { CoordinatorMachine, CoordinatorRecord } from '../../coordinators/coordinator.ts'
 import type { Log, LogTopic } from '../../log/log.ts'
 import { openLog } from '../../log/open.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'
 import { restartSys, type SimSys, simSys } from '../../sim/sim-sys.ts'
+import type { CoordinatorMachine, CoordinatorRecord } from '../coordinators/coordinator.ts'
 import { LocalCoordinatorRuntime } from './coordinator-runtime.ts'
 
 /** The least that a coordinator can be: the last value of each key. */

@@ -13,16 +13,16 @@
 import { assert } from '../../base/assert.ts'
 import type { Offset } from '../../base/brands.ts'
 import { isMillraceError, MillraceError } from '../../base/errors.ts'
+import type { Answer, Log, LogBatch } from '../../log/log.ts'
+import type { Sys } from '../../sys/sys.ts'
+import type { PartitionBatch } from '../broker.ts'
 import type {
   CoordinatorMachine,
   CoordinatorRecord,
   CoordinatorRuntime,
   CoordinatorWrite,
   Moment,
-} from '../../coordinators/coordinator.ts'
-import type { Answer, Log, LogBatch } from '../../log/log.ts'
-import type { Sys } from '../../sys/sys.ts'
-import type { PartitionBatch } from '../broker.ts'
+} from '../coordinators/coordinator.ts'
 import { CoordinatorTopic } from './coordinator-topic.ts'
 import { legacyPositions, legacyRecords } from './legacy-positions.ts'
 

@@ -1,10 +1,10 @@
 import type { Timestamp } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
-import type { CoordinatorMachine, CoordinatorRecord } from '../../coordinators/coordinator.ts'
 import type { Answer, Log, LogBatch, LogPartition } from '../../log/log.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'
 import { batchSizeBytes, verifyBatch } from '../../record/batch-header.ts'
 import { BatchReader } from '../../record/batch-reader.ts'
+import type { CoordinatorMachine, CoordinatorRecord } from '../coordinators/coordinator.ts'
 
 const READ_BYTES = 1024 * 1024
 const SEGMENT_BYTES = 8 * 1024 * 1024

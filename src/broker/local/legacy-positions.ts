@@ -8,10 +8,10 @@
  * `positions` holds what changed; with `whole` all that the group has, and what came before it does not matter.
  */
 import { MillraceError, messageOf } from '../../base/errors.ts'
-import type { CoordinatorRecord } from '../../coordinators/coordinator.ts'
-import { TAKEOVER } from '../../coordinators/groups/group.ts'
-import { groupRecord, positionRecord } from '../../coordinators/groups/group-record.ts'
 import type { Log, LogPartition } from '../../log/log.ts'
+import type { CoordinatorRecord } from '../coordinators/coordinator.ts'
+import { TAKEOVER } from '../coordinators/groups/group.ts'
+import { groupRecord, positionRecord } from '../coordinators/groups/group-record.ts'
 import type { GroupPosition } from '../groups.ts'
 import { eachRecord } from './coordinator-topic.ts'
 

@@ -10,10 +10,6 @@
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
-import type { CoordinatorRecord } from '../../coordinators/coordinator.ts'
-import { GroupMachine } from '../../coordinators/groups/group-machine.ts'
-import { positionRecord } from '../../coordinators/groups/group-record.ts'
-import { TransactionMachine } from '../../coordinators/transactions/transaction-machine.ts'
 import type { Log, LogPartition, LogTopic } from '../../log/log.ts'
 import { batchRecordCount } from '../../record/batch-header.ts'
 import type { Sys } from '../../sys/sys.ts'
@@ -31,6 +27,10 @@ import type {
   TopicDescription,
   TopicSettings,
 } from '../broker.ts'
+import type { CoordinatorRecord } from '../coordinators/coordinator.ts'
+import { GroupMachine } from '../coordinators/groups/group-machine.ts'
+import { positionRecord } from '../coordinators/groups/group-record.ts'
+import { TransactionMachine } from '../coordinators/transactions/transaction-machine.ts'
 import type { FullBroker } from '../full-broker.ts'
 import type { NewPosition } from '../groups.ts'
 import { boundsOf } from './bounds.ts'

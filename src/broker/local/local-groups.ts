@@ -1,10 +1,10 @@
 import type { TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
-import type { CoordinatorRuntime } from '../../coordinators/coordinator.ts'
-import type { GroupMachine } from '../../coordinators/groups/group-machine.ts'
-import type { Step } from '../../coordinators/groups/step.ts'
 import type { Timer, Timers } from '../../sys/sys.ts'
 import type { Answer, Membership } from '../broker.ts'
+import type { CoordinatorRuntime } from '../coordinators/coordinator.ts'
+import type { GroupMachine } from '../coordinators/groups/group-machine.ts'
+import type { Step } from '../coordinators/groups/step.ts'
 import type {
   CommitPositions,
   GroupDescription,

@@ -1,12 +1,5 @@
 import type { Offset } from '../../base/brands.ts'
 import { isMillraceError, MillraceError } from '../../base/errors.ts'
-import type { CoordinatorRecord, CoordinatorRuntime } from '../../coordinators/coordinator.ts'
-import type { GroupMachine } from '../../coordinators/groups/group-machine.ts'
-import type {
-  Decision,
-  End,
-  TransactionMachine,
-} from '../../coordinators/transactions/transaction-machine.ts'
 import {
   batchAttributes,
   batchPositions,
@@ -18,6 +11,9 @@ import {
 import { controlBatch } from '../../record/control-batch.ts'
 import type { Timer, Timers } from '../../sys/sys.ts'
 import type { Answer, PartitionBatch } from '../broker.ts'
+import type { CoordinatorRecord, CoordinatorRuntime } from '../coordinators/coordinator.ts'
+import type { GroupMachine } from '../coordinators/groups/group-machine.ts'
+import type { Decision, End, TransactionMachine } from '../coordinators/transactions/transaction-machine.ts'
 import type {
   AddGroup,
   AddPartitions,

@@ -1,5 +1,5 @@
-import type { PartitionId, ProducerId, TopicId } from '../../base/brands.ts'
-import type { GroupPosition, GroupPositions } from '../../broker/groups.ts'
+import type { PartitionId, ProducerId, TopicId } from '../../../base/brands.ts'
+import type { GroupPosition, GroupPositions } from '../../groups.ts'
 import type { CoordinatorRecord } from '../coordinator.ts'
 import { type PositionKey, pendingRecord, positionRecord } from './group-record.ts'
 

@@ -1,6 +1,6 @@
-import type { Offset, Timestamp } from '../base/brands.ts'
-import type { MillraceError } from '../base/errors.ts'
-import type { Answer, PartitionBatch } from '../broker/broker.ts'
+import type { Offset, Timestamp } from '../../base/brands.ts'
+import type { MillraceError } from '../../base/errors.ts'
+import type { Answer, PartitionBatch } from '../broker.ts'
 
 /**
  * What a coordinator is: a state machine whose durable state changes only by applying records, so that reading its topic

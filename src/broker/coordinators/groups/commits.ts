@@ -1,6 +1,6 @@
 /** Who may commit positions, and what is written. */
-import { MillraceError } from '../../base/errors.ts'
-import type { CommitPositions, GroupPosition, NewPosition } from '../../broker/groups.ts'
+import { MillraceError } from '../../../base/errors.ts'
+import type { CommitPositions, GroupPosition, NewPosition } from '../../groups.ts'
 import type { CoordinatorRecord, Moment } from '../coordinator.ts'
 import { type Group, TAKEOVER } from './group.ts'
 import { groupActive, illegalGeneration, inconsistentProtocol, rebalancing } from './group-error.ts'

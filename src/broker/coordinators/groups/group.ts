@@ -1,4 +1,4 @@
-import type { GroupStateName } from '../../broker/groups.ts'
+import type { GroupStateName } from '../../groups.ts'
 import type { StoredGroup, StoredMember } from './group-record.ts'
 import { Member } from './member.ts'
 import { Positions } from './positions.ts'

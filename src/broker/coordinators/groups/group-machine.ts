@@ -11,9 +11,9 @@
  * Cost: an operation touches one group; the next deadline is found by looking at one group's members, `tick` looks at
  * all groups.
  */
-import type { PartitionId, ProducerId, TopicId } from '../../base/brands.ts'
-import type { MillraceError } from '../../base/errors.ts'
-import type { Answer, Membership } from '../../broker/broker.ts'
+import type { PartitionId, ProducerId, TopicId } from '../../../base/brands.ts'
+import type { MillraceError } from '../../../base/errors.ts'
+import type { Answer, Membership } from '../../broker.ts'
 import type {
   CommitPositions,
   GroupDescription,
@@ -27,7 +27,7 @@ import type {
   NewPosition,
   SyncedGroup,
   SyncGroup,
-} from '../../broker/groups.ts'
+} from '../../groups.ts'
 import type { CoordinatorMachine, CoordinatorRecord, Moment, Outcome } from '../coordinator.ts'
 import { commitRecords, commitRefusal, committedAt, positionFault } from './commits.ts'
 import { Group, TAKEOVER } from './group.ts'

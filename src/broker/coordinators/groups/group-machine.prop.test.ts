@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { JoinedGroup } from '../../broker/groups.ts'
+import type { JoinedGroup } from '../../groups.ts'
 import { type Asked, durable, GroupsWorld, joinOf, position, textOf } from './groups-test-world.ts'
 
 /**

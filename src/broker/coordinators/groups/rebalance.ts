@@ -8,8 +8,8 @@
  *
  * Only the last two write a record: a generation that never got assignments leaves no trace.
  */
-import type { Answer } from '../../broker/broker.ts'
-import type { JoinedGroup, MemberAssignment } from '../../broker/groups.ts'
+import type { Answer } from '../../broker.ts'
+import type { JoinedGroup, MemberAssignment } from '../../groups.ts'
 import type { Group } from './group.ts'
 import { fencedInstance, rebalancing, unknownMember } from './group-error.ts'
 import { groupRecord } from './group-record.ts'

@@ -2,9 +2,9 @@
  * Who may join, and what a join does. A dynamic member is known by the id that it was given; a static one by its
  * instance id: whoever joins with it takes the place of the one before, who is fenced.
  */
-import { MillraceError } from '../../base/errors.ts'
-import type { Answer } from '../../broker/broker.ts'
-import type { JoinedGroup, JoinGroup } from '../../broker/groups.ts'
+import { MillraceError } from '../../../base/errors.ts'
+import type { Answer } from '../../broker.ts'
+import type { JoinedGroup, JoinGroup } from '../../groups.ts'
 import { type Group, TAKEOVER } from './group.ts'
 import { fencedInstance, inconsistentProtocol, rebalancing, unknownMember } from './group-error.ts'
 import { groupRecord } from './group-record.ts'

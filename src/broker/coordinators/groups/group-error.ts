@@ -1,4 +1,4 @@
-import { MillraceError } from '../../base/errors.ts'
+import { MillraceError } from '../../../base/errors.ts'
 
 /* What a member is told, in one place: each says what the member must do next. */
 

@@ -1,5 +1,5 @@
-import type { Answer } from '../../broker/broker.ts'
-import type { GroupProtocol, JoinedGroup, JoinGroup, SyncedGroup } from '../../broker/groups.ts'
+import type { Answer } from '../../broker.ts'
+import type { GroupProtocol, JoinedGroup, JoinGroup, SyncedGroup } from '../../groups.ts'
 import type { StoredMember } from './group-record.ts'
 
 /** A new member whose join waits longer than this is taken for gone: Kafka's bound. */

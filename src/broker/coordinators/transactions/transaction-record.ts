@@ -6,14 +6,14 @@
  *
  * A value says its version. A null value removes the key.
  */
-import type { ProducerId, Timestamp } from '../../base/brands.ts'
-import { MillraceError, messageOf } from '../../base/errors.ts'
+import type { ProducerId, Timestamp } from '../../../base/brands.ts'
+import { MillraceError, messageOf } from '../../../base/errors.ts'
 import type {
   ProducerIdentity,
   TransactionPartition,
   TransactionStateName,
   TransactionVersion,
-} from '../../broker/transactions.ts'
+} from '../../transactions.ts'
 import type { CoordinatorRecord } from '../coordinator.ts'
 
 const VERSION = 1

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Membership } from '../../broker/broker.ts'
+import type { Membership } from '../../broker.ts'
 import { GroupsWorld, position } from './groups-test-world.ts'
 
 function takeOver(world: GroupsWorld): Membership {

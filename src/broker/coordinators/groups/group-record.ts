@@ -7,9 +7,9 @@
  *
  * A value says its version. A null value removes the key.
  */
-import type { PartitionId, ProducerId, TopicId } from '../../base/brands.ts'
-import { MillraceError, messageOf } from '../../base/errors.ts'
-import type { GroupPosition } from '../../broker/groups.ts'
+import type { PartitionId, ProducerId, TopicId } from '../../../base/brands.ts'
+import { MillraceError, messageOf } from '../../../base/errors.ts'
+import type { GroupPosition } from '../../groups.ts'
 import type { CoordinatorRecord } from '../coordinator.ts'
 
 const VERSION = 1

@@ -1,5 +1,5 @@
-import { MillraceError } from '../../base/errors.ts'
-import type { ProducerIdentity, TransactionPartition } from '../../broker/transactions.ts'
+import { MillraceError } from '../../../base/errors.ts'
+import type { ProducerIdentity, TransactionPartition } from '../../transactions.ts'
 
 export function unknownId(id: string): MillraceError {
   const problem = `no producer has the transactional id ${id}`

@@ -13,9 +13,10 @@
  * epoch is raised when somebody else takes the transactional id and when its transaction expires.
  * The last epoch of an id is for the marker that ends its last transaction; the producer then gets a new id.
  */
-import type { ProducerId, Timestamp } from '../../base/brands.ts'
-import type { MillraceError } from '../../base/errors.ts'
-import { isMillraceError } from '../../base/errors.ts'
+import type { ProducerId, Timestamp } from '../../../base/brands.ts'
+import type { MillraceError } from '../../../base/errors.ts'
+import { isMillraceError } from '../../../base/errors.ts'
+import type { MarkerKind } from '../../../record/control-batch.ts'
 import type {
   AddPartitions,
   EndTransaction,
@@ -25,8 +26,7 @@ import type {
   TransactionListing,
   TransactionPartition,
   TransactionRequest,
-} from '../../broker/transactions.ts'
-import type { MarkerKind } from '../../record/control-batch.ts'
+} from '../../transactions.ts'
 import type { CoordinatorMachine, CoordinatorRecord } from '../coordinator.ts'
 import {
   badTimeout,

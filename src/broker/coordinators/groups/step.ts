@@ -1,5 +1,5 @@
-import type { MillraceError } from '../../base/errors.ts'
-import type { Answer } from '../../broker/broker.ts'
+import type { MillraceError } from '../../../base/errors.ts'
+import type { Answer } from '../../broker.ts'
 import type { CoordinatorRecord, Moment } from '../coordinator.ts'
 
 /**

@@ -1,7 +1,7 @@
 /** What a member of a group may do, and how it goes. */
-import type { MillraceError } from '../../base/errors.ts'
-import type { Answer } from '../../broker/broker.ts'
-import type { GroupMember, LeaveGroup, SyncedGroup, SyncGroup } from '../../broker/groups.ts'
+import type { MillraceError } from '../../../base/errors.ts'
+import type { Answer } from '../../broker.ts'
+import type { GroupMember, LeaveGroup, SyncedGroup, SyncGroup } from '../../groups.ts'
 import type { Group } from './group.ts'
 import { fencedInstance, illegalGeneration, rebalancing, unknownMember } from './group-error.ts'
 import type { Member } from './member.ts'
