@@ -2,11 +2,13 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { isMillraceError, messageOf } from '../base/errors.ts'
 import { check } from './check-command.ts'
 import { describe } from './describe-command.ts'
+import { deleteGroup, describeGroup, listGroups, resetGroup } from './group-commands.ts'
 import { FORMATS, type Format, type Output } from './output.ts'
 import { produce } from './produce-command.ts'
 import { read } from './read-command.ts'
 import { run } from './run-command.ts'
-import { createTopic, describeTopic, listTopics } from './topic-commands.ts'
+import { alterTopic, createTopic, deleteTopic, describeTopic, listTopics } from './topic-commands.ts'
+import { SETTINGS_HELP } from './topic-settings.ts'
 import { getRow, listRows, listViews, watchView } from './view-commands.ts'
 
 /** Exit codes: 0 done, 1 failed, 2 wrong usage. */
@@ -38,6 +40,7 @@ function program(output: Output): Command {
     .addHelpText('after', EXAMPLES)
   runCommands(millrace, output)
   topicCommands(millrace, output)
+  groupCommands(millrace, output)
   viewCommands(millrace, output)
   formatted(millrace.command('check'))
     .description('verify every byte of a data directory: batches, offsets, indexes, journal')
@@ -52,6 +55,8 @@ Examples:
   millrace run access-log.ts --until-end       read files to their end, close all windows, stop
   millrace produce clicks < clicks.jsonl       append one record a line
   millrace read clicks --follow                watch a topic
+  millrace read clicks --group audit           what the group audit has not seen yet
+  millrace group reset audit --to earliest     let it read everything again
   millrace view get pages /home                one row of a view
 A command on a directory that a running app holds talks to that app.`
 
@@ -95,7 +100,7 @@ function topicCommands(millrace: Command, output: Output): void {
     .description('list topics with their partitions and records')
     .option('--internal', 'the topics that the system keeps for itself too')
     .action((options) => listTopics(options, output))
-  const topic = millrace.command('topic').description('create or describe a topic')
+  const topic = millrace.command('topic').description('create, describe, alter or delete a topic')
   at(topic.command('create <name>'))
     .option('--partitions <count>', 'how many', parseCount, 1)
     .option(
@@ -103,10 +108,22 @@ function topicCommands(millrace: Command, output: Output): void {
       'fsync: acknowledged when on the disk; os: when in the page cache',
       'fsync',
     )
+    .option('--set <name=value>', 'a setting; may be repeated', collect, [])
+    .addHelpText('after', SETTINGS_HELP)
     .action((name: string, options) => createTopic(name, options, output))
   formatted(topic.command('describe <name>')).action((name: string, options) =>
     describeTopic(name, options, output),
   )
+  at(topic.command('alter <name>'))
+    .description('change settings, or add partitions (keys move to other partitions then)')
+    .option('--partitions <count>', 'how many, more than now', parseCount)
+    .option('--set <name=value>', 'a setting; may be repeated', collect, [])
+    .addHelpText('after', SETTINGS_HELP)
+    .action((name: string, options) => alterTopic(name, options, output))
+  at(topic.command('delete <name>'))
+    .description('delete a topic and all its records')
+    .option('--yes', 'really')
+    .action((name: string, options) => deleteTopic(name, options, output))
   at(millrace.command('produce <topic>'))
     .description('append one record for each line of standard input; the topic must exist')
     .option('--key-field <name>', 'take the key from this field of each JSON line')
@@ -116,6 +133,10 @@ function topicCommands(millrace: Command, output: Output): void {
     .option('--from <where>', 'earliest, latest, an offset, or a time as 2026-03-01T12:00:00Z', 'earliest')
     .option('--partition <number>', 'only this partition', parseIndex)
     .option('--limit <count>', 'stop after so many records', parseCount)
+    .option(
+      '--group <name>',
+      'read as a member of a consumer group: from its positions, which move with what is printed',
+    )
     .option('--follow', 'go on with what is appended later')
     .addHelpText('after', FOLLOW_NOTE)
     .action((name: string, options) => read(name, options, output))
@@ -125,6 +146,28 @@ const FOLLOW_NOTE = `
 On a directory that no app runs on, --follow holds its lock until it is stopped: no app can start there, and nothing
 can be produced. Start the app first; then it is asked, and nothing is held.
 `
+
+function groupCommands(millrace: Command, output: Output): void {
+  formatted(millrace.command('groups'))
+    .description('list consumer groups and applications with their lag')
+    .action((options) => listGroups(options, output))
+  const group = millrace.command('group').description('describe, reset or delete a consumer group')
+  formatted(group.command('describe <name>'))
+    .description('members with their partitions; positions with their lag')
+    .action((name: string, options) => describeGroup(name, options, output))
+  formatted(group.command('reset <name>'))
+    .description('move the positions of a group that has no members')
+    .requiredOption(
+      '--to <where>',
+      'earliest, latest, an offset, +N or -N records, or a time as 2026-03-01T12:00:00Z',
+    )
+    .option('--topic <name>', 'only this topic; it may be one that the group never read')
+    .option('--partition <number>', 'only this partition of it', parseIndex)
+    .action((name: string, options) => resetGroup(name, options, output))
+  formatted(group.command('delete <name>'))
+    .description('remove a group that has no members, with its positions')
+    .action((name: string, options) => deleteGroup(name, options, output))
+}
 
 function viewCommands(millrace: Command, output: Output): void {
   formatted(millrace.command('views'))

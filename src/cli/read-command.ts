@@ -1,7 +1,12 @@
+import { MillraceError } from '../base/errors.ts'
+import { bytes } from '../record/serdes.ts'
+import { handedOf } from '../run/consumer.ts'
+import { OpenLog } from '../run/open.ts'
 import { readRecords } from '../run/topic-reader.ts'
 import { parseFrom, recordJson } from '../serve/http/record-json.ts'
+import { topic } from '../streams/topic.ts'
 import type { Output } from './output.ts'
-import { ask, openTarget } from './target.ts'
+import { ask, openBrokerTarget, openTarget } from './target.ts'
 import { disposable, knownTopic } from './topic-commands.ts'
 
 interface ReadCommandOptions {
@@ -10,12 +15,20 @@ interface ReadCommandOptions {
   readonly partition?: number
   readonly limit?: number
   readonly follow?: true
+  readonly group?: string
 }
+
+/** How often a reader that does not follow looks whether it has caught up. */
+const LOOK_MS = 20
 
 /** `millrace read TOPIC`: JSON lines, for people and pipes alike. */
 export async function read(name: string, options: ReadCommandOptions, output: Output): Promise<void> {
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
+  if (options.group !== undefined) {
+    await readAsMember(name, options.group, options, output, stopping.signal)
+    return
+  }
   await using target = disposable(openTarget(options.at))
   if (target.kind === 'app') {
     await readFromApp(target.url, name, options, output, stopping.signal)
@@ -35,6 +48,44 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     count += 1
     if (count >= limit) break
   }
+}
+
+/** As a member of a group: what is printed counts as read. */
+async function readAsMember(
+  name: string,
+  group: string,
+  options: ReadCommandOptions,
+  output: Output,
+  signal: AbortSignal,
+): Promise<void> {
+  if (options.partition !== undefined) {
+    const problem = 'a group gives out partitions itself: leave out --partition, or --group'
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+  }
+  await using target = openBrokerTarget(options.at)
+  knownTopic(target.broker, name)
+  const log = new OpenLog(target.sys, target.broker)
+  const topics = [topic(name, { value: bytes() })]
+  const ifNone = options.from === 'latest' ? 'latest' : 'earliest'
+  const consumer = log.consumer({ group, topics, ifNone, client: 'millrace-read', signal })
+  const { limit = Number.POSITIVE_INFINITY } = options
+  let count = 0
+  let over = false
+  const look = (): void => {
+    if (consumer.lag() === 0) void consumer.close()
+    else if (!over) target.sys.timers.after(LOOK_MS, look)
+  }
+  if (options.follow !== true) look()
+  await consumer.run((record) => {
+    if (count >= limit) return
+    const raw = handedOf(record)?.record.record
+    if (raw === undefined) return
+    output.write(`${JSON.stringify(recordJson({ ...raw, partition: record.partition }, undefined))}\n`)
+    count += 1
+    // What comes after it is not read: the position stays behind this record.
+    if (count >= limit) void consumer.close()
+  })
+  over = true
 }
 
 async function readFromApp(

@@ -36,6 +36,25 @@ export function openTarget(at: string): Target {
   }
 }
 
+/** What a command needs that speaks to a broker. */
+export interface BrokerTarget extends AsyncDisposable {
+  readonly sys: Sys
+  readonly broker: FullBroker
+}
+
+/** @throws MillraceError MILLRACE_LOCKED when another process holds the directory. */
+export function openBrokerTarget(at: string): BrokerTarget {
+  const target = openTarget(at)
+  if (target.kind === 'directory') {
+    const { sys, broker } = target
+    return { sys, broker, [Symbol.asyncDispose]: () => target.close() }
+  }
+  throw new MillraceError(
+    'MILLRACE_LOCKED',
+    `${at} is held by the app at ${target.url}: stop it for this command`,
+  )
+}
+
 /** Asks a running app, and turns its errors into ours. */
 export async function ask(url: string, path: string, init?: RequestInit): Promise<Response> {
   const response = await fetch(`${url}${path}`, init)

@@ -1,8 +1,11 @@
 import { answered } from '../base/answered.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Broker, TopicDescription } from '../broker/broker.ts'
+import type { TopicDetails } from '../broker/admin.ts'
+import type { Broker, TopicDescription, TopicSettings } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
 import { type Format, formatFor, type Output, printRow, printRows, type Row } from './output.ts'
-import { ask, openTarget, type Target } from './target.ts'
+import { ask, openBrokerTarget, openTarget, type Target } from './target.ts'
+import { parseSettings } from './topic-settings.ts'
 
 interface ListOptions {
   readonly at: string
@@ -25,20 +28,29 @@ export async function describeTopic(name: string, options: ListOptions, output: 
     printRow(output, await response.json(), formatFor(output, options.format))
     return
   }
-  const topic = knownTopic(target.broker, name)
-  const partitions = Array.from({ length: topic.partitions }, (_, partition) => {
-    const { start, end, leaderEpoch } = target.broker.bounds(topic.id, partition)
-    return { partition, start, end, records: end - start, leaderEpoch }
-  })
+  const { settings, details, ...topic } = knownDetails(target.broker, name)
   const format = formatFor(output, options.format)
-  if (format === 'table') printRows(output, partitions, format)
-  else printRow(output, { ...topic, partitions }, format)
+  const partitions = details.map(({ producers, openTransactions, ...partition }) => {
+    const { start, end } = partition
+    return { ...partition, records: end - start, producers, openTransactions }
+  })
+  if (format !== 'table') {
+    printRow(output, { ...topic, settings, partitions }, format)
+    return
+  }
+  const said = Object.entries(settings).map(([key, value]) => `${key} ${value ?? 'none'}`)
+  output.write(`${name} (${topic.id})\n${said.join(', ')}\n\n`)
+  const rows = partitions.map(({ producers, openTransactions, ...row }) => {
+    return { ...row, producers: producers.length, openTransactions: openTransactions.length }
+  })
+  printRows(output, rows, format)
 }
 
 interface CreateOptions {
   readonly at: string
   readonly partitions: number
   readonly durability: string
+  readonly set: readonly string[]
 }
 
 /** `millrace topic create NAME` */
@@ -47,9 +59,10 @@ export async function createTopic(name: string, options: CreateOptions, output: 
   if (durability !== 'fsync' && durability !== 'os') {
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--durability is fsync or os, not ${durability}`)
   }
+  const settings: TopicSettings = { partitions, durability, ...parseSettings(options.set) }
   await using target = disposable(openTarget(options.at))
   if (target.kind === 'app') {
-    const body = JSON.stringify({ name, partitions, durability })
+    const body = JSON.stringify({ name, ...settings })
     await ask(target.url, '/topics', {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -57,11 +70,57 @@ export async function createTopic(name: string, options: CreateOptions, output: 
     })
   } else {
     const { broker } = target
-    await answered<TopicDescription>((answer) => broker.createTopic(name, { partitions, durability }, answer))
+    await answered<TopicDescription>((answer) => broker.createTopic(name, settings, answer))
   }
   output.note(
     `created ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}, durability ${durability}\n`,
   )
+}
+
+interface AlterOptions {
+  readonly at: string
+  readonly partitions?: number
+  readonly set: readonly string[]
+}
+
+/** `millrace topic alter NAME` */
+export async function alterTopic(name: string, options: AlterOptions, output: Output): Promise<void> {
+  const { partitions } = options
+  const changes = { ...parseSettings(options.set), ...(partitions === undefined ? {} : { partitions }) }
+  if (Object.keys(changes).length === 0) {
+    const problem = 'nothing is said of what to change: give --partitions or --set name=value'
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+  }
+  await using target = openBrokerTarget(options.at)
+  const { broker } = target
+  await answered<TopicDescription>((answer) => broker.admin.alterTopic(name, changes, answer))
+  const said = Object.entries(changes).map(([key, value]) => `${key} ${value ?? 'none'}`)
+  output.note(`changed ${name}: ${said.join(', ')}\n`)
+}
+
+interface DeleteOptions {
+  readonly at: string
+  readonly yes?: true
+}
+
+/** `millrace topic delete NAME --yes` */
+export async function deleteTopic(name: string, options: DeleteOptions, output: Output): Promise<void> {
+  await using target = openBrokerTarget(options.at)
+  const { broker } = target
+  const topic = knownTopic(broker, name)
+  let records = 0
+  for (let partition = 0; partition < topic.partitions; partition++) {
+    const { start, end } = broker.bounds(topic.id, partition)
+    records += end - start
+  }
+  const what = `${name} with ${records.toLocaleString('en')} records in ${topic.partitions} partitions`
+  if (options.yes !== true)
+    throw new MillraceError(
+      'MILLRACE_INVALID_ARGUMENT',
+      `${what} would be gone for good: say --yes to delete it`,
+    )
+  await answered<void>((answer) => broker.admin.deleteTopic(name, answer))
+  output.note(`deleted ${what}\n`)
 }
 
 /** @throws MillraceError MILLRACE_UNKNOWN_TOPIC naming the topics that there are. */
@@ -72,6 +131,11 @@ export function knownTopic(broker: Broker, name: string): TopicDescription {
   const known = names.length === 0 ? 'there are none yet' : `there is: ${names.join(', ')}`
   const way = `make it with \`millrace topic create ${name}\``
   throw new MillraceError('MILLRACE_UNKNOWN_TOPIC', `there is no topic ${name}; ${known}; ${way}`)
+}
+
+function knownDetails(broker: FullBroker, name: string): TopicDetails {
+  knownTopic(broker, name)
+  return broker.admin.describeTopic(name) as TopicDetails
 }
 
 async function topicRows(target: Target, internal: boolean): Promise<readonly Row[]> {

@@ -88,6 +88,17 @@ export class GroupConsumer {
     return this.#membership
   }
 
+  /** Records between what was finished and the ends of the member's partitions; undefined before it has them. */
+  lag(): number | undefined {
+    const { phase, owned } = this.#membership
+    if (phase !== 'stable' || owned.length !== this.#feeds.size) return undefined
+    let lag = 0
+    for (const { topic, partition, position } of this.#feeds.values()) {
+      lag += Math.max(0, this.#broker.bounds(topic.id, partition).lastStable - position)
+    }
+    return lag
+  }
+
   feeds(): Iterable<PartitionFeed> {
     return this.#feeds.values()
   }

@@ -91,6 +91,14 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     return this.#core.owned
   }
 
+  /**
+   * Offsets between what this member has finished and the ends of its partitions; 0: it has caught up. Undefined while
+   * it has not got its partitions.
+   */
+  lag(): number | undefined {
+    return this.#core.lag()
+  }
+
   async *[Symbol.asyncIterator](): AsyncGenerator<ConsumerRecord<T, C>, void, undefined> {
     this.#beginOnce()
     try {
