@@ -81,11 +81,11 @@ export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[]
   return mended
 }
 
-/** The length of good batches from the begin on, and where their offsets end. */
+/** The length of good batches without gaps from the begin on, and where their offsets end. */
 export function goodBatches(bytes: Uint8Array, range: BatchRange): { sizeBytes: number; next: Offset } {
   let at = 0
   let next = range.first
-  while (at < bytes.length && isGood(bytes, at, next, range)) {
+  while (at < bytes.length && isGood(bytes, at, next, range) && batchBaseOffset(bytes, at) === next) {
     next = batchLastOffset(bytes, at) + 1
     at += batchSizeBytes(bytes, at)
   }
@@ -100,11 +100,24 @@ function isGood(bytes: Uint8Array, at: number, expected: Offset, range: BatchRan
   const high = readInt32(bytes, at)
   if (high < 0 || high >= 0x20_0000) return false
   const first = readInt64(bytes, at)
-  if (range.dense ? first !== expected : first < expected) return false
-  if (first + readInt32(bytes, at + 23) >= range.next) return false
+  const next = first + readInt32(bytes, at + 23) + 1
+  if (first < expected || next > range.next) return false
+  if (first > expected) {
+    // Compaction leaves gaps; but one that reaches over the batch behind comes from a wrong offset.
+    const behind = baseBehind(bytes, at + sizeBytes, next, range.next)
+    if (range.dense || (behind > expected && behind < next)) return false
+  }
   return (
     batchLeaderEpoch(bytes, at) === range.epochAt(first) && verifyBatch(bytes, at, bytes.length) === undefined
   )
+}
+
+/** What the batch at `at` says of its base offset, or the end of the range; `unknown` where no batch may begin. */
+function baseBehind(bytes: Uint8Array, at: number, unknown: Offset, end: Offset): Offset {
+  if (at === bytes.length) return end
+  if (at + BATCH_HEADER_BYTES > bytes.length || bytes[at + 16] !== BATCH_MAGIC) return unknown
+  const high = readInt32(bytes, at)
+  return high < 0 || high >= 0x20_0000 ? unknown : readInt64(bytes, at)
 }
 
 /** The checksum leaves offset and epoch out: where the rest holds, they are known, and no record is lost. */
@@ -114,12 +127,17 @@ function restorePlace(
   offset: Offset,
   range: BatchRange,
 ): MendedRange | undefined {
-  if (!range.dense || at + BATCH_HEADER_BYTES > bytes.length) return undefined
+  if (at + BATCH_HEADER_BYTES > bytes.length || bytes[at + 16] !== BATCH_MAGIC) return undefined
   const original = bytes.slice(at, at + BATCH_PREFIX_BYTES + 4)
-  assignBatch(bytes, at, offset, range.epochAt(offset))
-  if (isGood(bytes, at, offset, range)) {
-    const next = batchLastOffset(bytes, at) + 1
-    return { from: at, to: at + original.length, first: offset, next, original, restored: true }
+  const own = baseBehind(bytes, at, -1, -1)
+  // The offset is known where there are no gaps; else it must be its own.
+  const first = range.dense ? offset : own
+  if (first >= offset) {
+    assignBatch(bytes, at, first, range.epochAt(first))
+    if (isGood(bytes, at, offset, range)) {
+      const next = batchLastOffset(bytes, at) + 1
+      return { from: at, to: at + original.length, first, next, original, restored: true }
+    }
   }
   bytes.set(original, at)
   return undefined

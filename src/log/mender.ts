@@ -5,6 +5,7 @@ import { cutAwayPath, segmentPath } from './log-paths.ts'
 import { type BatchRange, goodBatches, mendBatches } from './mend-batches.ts'
 import type { OpenFiles } from './open-files.ts'
 import { folderOf, type MutablePartition, type MutableSegment, newSegment } from './recovery-state.ts'
+import type { PartitionRecord } from './shape-entries.ts'
 
 /** One thing that a repair did. */
 export interface Repair {
@@ -31,8 +32,11 @@ export class Mender {
   }
 
   /** What a checkpoint says of a segment is made true. */
-  covered(segment: MutableSegment, partition: MutablePartition, dense: boolean): void {
+  covered(segment: MutableSegment, partition: MutablePartition): void {
     const { base: first, next, sizeBytes } = segment
+    // Where compaction was, offsets have gaps.
+    const { cleanedTo = 0 } = partition.record as PartitionRecord & { readonly cleanedTo?: Offset }
+    const dense = first >= cleanedTo
     if (sizeBytes > 0) this.#mend(segment, 0, sizeBytes, { first, next, dense, epochAt: epochsOf(partition) })
   }
 

@@ -128,11 +128,10 @@ export class Recovery {
   #mendCovered(mender: Mender): void {
     for (const { created, partitions } of this.#topics.values()) {
       if (this.#deleted.has(created.id)) continue
-      const dense = created.settings.cleanup === 'delete'
       for (const partition of partitions) {
         const start = Math.max(partition.start, this.#finalStarts.get(partition.folder) ?? 0)
         for (const segment of partition.segments) {
-          if (segment.next > start) mender.covered(segment, partition, dense)
+          if (segment.next > start) mender.covered(segment, partition)
         }
       }
     }
