@@ -8,10 +8,10 @@ export function ensureTopic<K, Out, In>(
   broker: Broker,
   topic: Topic<K, Out, In>,
 ): TopicDescription | Promise<TopicDescription> {
-  const { name, partitions, durability } = topicSpecOf(topic)
+  const { name, partitions, settings } = topicSpecOf(topic)
   return (
     broker.topic(name) ??
-    answered<TopicDescription>((answer) => broker.createTopic(name, { partitions, durability }, answer))
+    answered<TopicDescription>((answer) => broker.createTopic(name, { ...settings, partitions }, answer))
   )
 }
 

@@ -6,9 +6,22 @@ import { connector } from './seams.ts'
 import { type Topic, topic, topicSpecOf } from './topic.ts'
 
 describe('topic', () => {
-  test('is a frozen value with a name and nothing else to see', () => {
+  test('says what its records live by', () => {
+    const users = topic('users', { key: text(), value: text(), cleanup: 'compact', recordBytesMax: 5_000 })
+    expect(topicSpecOf(users).settings).toEqual({ cleanup: 'compact', recordBytesMax: 5_000 })
+    const week = topic('week', { value: text(), retention: '7d', retentionBytes: null })
+    expect(topicSpecOf(week).settings).toEqual({ retentionMs: 604_800_000, retentionBytes: null })
+    expect(topicSpecOf(topic('ever', { value: text(), retention: null })).settings).toEqual({
+      retentionMs: null,
+    })
+    expect(() => topic('bad', { value: text(), retention: '7 days' as '7d' })).toThrow(
+      /retention of the topic bad/,
+    )
+  })
+
+  test('is a frozen value that shows its name and knows its records', () => {
     const lines = topic('lines', { value: text() })
-    expect(Object.keys(lines)).toEqual(['name'])
+    expect(Object.keys(lines)).toEqual(['name', 'is'])
     expect(lines.name).toBe('lines')
     expect(Object.isFrozen(lines)).toBe(true)
     expect(Object.isFrozen(topicSpecOf(lines))).toBe(true)
@@ -20,7 +33,7 @@ describe('topic', () => {
       partitions: 1,
       keySerde: undefined,
       valueSerde: text(),
-      durability: 'fsync',
+      settings: {},
     })
     const spec = topicSpecOf(topic('b', { key: text(), value: bytes(), partitions: 4, durability: 'os' }))
     expect(spec).toEqual({
@@ -28,7 +41,7 @@ describe('topic', () => {
       partitions: 4,
       keySerde: text(),
       valueSerde: bytes(),
-      durability: 'os',
+      settings: { durability: 'os' },
     })
   })
 

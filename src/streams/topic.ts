@@ -1,6 +1,7 @@
 import type { StandardSchemaV1 } from '@standard-schema/spec'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { TopicSpec } from '../flow/graph/plan.ts'
+import type { TopicSpec, TopicSpecSettings } from '../flow/graph/plan.ts'
 import { type Key, keySerde } from '../record/key-codec.ts'
 import type { Serde, TextSource } from '../record/serde.ts'
 import { json } from '../record/serdes.ts'
@@ -53,12 +54,23 @@ export interface TopicOptions<F extends Format> {
    * system's memory.
    */
   readonly durability?: 'fsync' | 'os'
+  /** How long records stay. Default null: for ever. Whole segments go, so some stay longer. */
+  readonly retention?: Duration | null
+  /** How much a partition holds before its oldest segments go. Default null: no limit. */
+  readonly retentionBytes?: number | null
+  /** Larger records are refused. Default 1,048,588 bytes, Kafka's. */
+  readonly recordBytesMax?: number
 }
 
 /** What can be said of a topic with a key. */
 export interface KeyedTopicOptions<KF extends Format, F extends Format> extends TopicOptions<F> {
   /** `text()`, or a schema of strings, numbers, booleans or tuples of them. */
   readonly key: KF
+  /**
+   * What becomes of old records: `'delete'` (default) as retention says, `'compact'` keeps the latest of each key and
+   * forgets keys whose value became null, `'compact,delete'` does both.
+   */
+  readonly cleanup?: 'delete' | 'compact' | 'compact,delete'
 }
 
 /**
@@ -79,8 +91,11 @@ export function topic<F extends Format>(
   name: string,
   options: TopicOptions<F>,
 ): Topic<null, ReadOf<F>, WrittenOf<F>>
-export function topic(name: string, options: TopicOptions<Format> & { readonly key?: Format }): object {
-  const { key, value, partitions = 1, durability = 'fsync' } = options
+export function topic(
+  name: string,
+  options: TopicOptions<Format> & Partial<KeyedTopicOptions<Format, Format>>,
+): object {
+  const { key, value, partitions = 1 } = options
   checkName('topic', name)
   if (!Number.isSafeInteger(partitions) || partitions < 1) {
     throw invalid(
@@ -93,7 +108,7 @@ export function topic(name: string, options: TopicOptions<Format> & { readonly k
     partitions,
     keySerde,
     valueSerde: valueSerdeOf(value, name),
-    durability,
+    settings: settingsOf(options, name),
   })
   return carry({ name, is: (record: { readonly topic: string }) => record.topic === name }, { topic: spec })
 }
@@ -113,6 +128,27 @@ export function topicSpecOf<K, Out, In>(value: Topic<K, Out, In>): TopicSpec {
     'MILLRACE_INVALID_ARGUMENT',
     'this is no topic: make one with topic(name, { value: schema })',
   )
+}
+
+function settingsOf(
+  {
+    durability,
+    retention,
+    retentionBytes,
+    recordBytesMax,
+    cleanup,
+  }: Partial<KeyedTopicOptions<Format, Format>>,
+  name: string,
+): TopicSpecSettings {
+  const retentionMs =
+    retention == null ? retention : durationMs(retention, `the retention of the topic ${name}`)
+  return Object.freeze({
+    ...(durability !== undefined && { durability }),
+    ...(retentionMs !== undefined && { retentionMs }),
+    ...(retentionBytes !== undefined && { retentionBytes }),
+    ...(recordBytesMax !== undefined && { recordBytesMax }),
+    ...(cleanup !== undefined && { cleanup }),
+  })
 }
 
 function valueSerdeOf(format: Format, name: string): Serde<unknown> {

@@ -152,10 +152,10 @@ export class Driver<A extends App = App> {
   }
 
   #ensure<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription {
-    const { name, partitions, durability } = topicSpecOf(topic)
+    const { name, partitions, settings } = topicSpecOf(topic)
     const known = this.#life.broker.topic(name)
     if (known !== undefined) return known
-    return this.#wait((answer) => this.#life.broker.createTopic(name, { partitions, durability }, answer))
+    return this.#wait((answer) => this.#life.broker.createTopic(name, { ...settings, partitions }, answer))
   }
 
   /** Runs the world until an answer is there. */

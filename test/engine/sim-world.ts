@@ -216,10 +216,10 @@ export class SimWorld {
   }
 
   #ensure<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription {
-    const { name, partitions, durability } = topicSpecOf(topic)
+    const { name, partitions, settings } = topicSpecOf(topic)
     const known = this.#open().topic(name)
     if (known !== undefined) return known
-    return this.#wait((answer) => this.#open().createTopic(name, { partitions, durability }, answer))
+    return this.#wait((answer) => this.#open().createTopic(name, { ...settings, partitions }, answer))
   }
 
   #wait<T>(ask: (answer: (error: Error | undefined, value: T | undefined) => void) => void): T {

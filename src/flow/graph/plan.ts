@@ -1,4 +1,5 @@
 import type { DurationMs, PartitionId, Timestamp } from '../../base/brands.ts'
+import type { TopicSettings } from '../../broker/broker.ts'
 import type { Key } from '../../record/key-codec.ts'
 import type { RecordHeader } from '../../record/record.ts'
 import type { Serde } from '../../record/serde.ts'
@@ -41,8 +42,11 @@ export interface TopicSpec {
   /** Undefined: the topic has no key. */
   readonly keySerde: Serde<unknown> | undefined
   readonly valueSerde: Serde<unknown>
-  readonly durability: 'fsync' | 'os'
+  /** What it is made with; what is not said is the log's default. */
+  readonly settings: TopicSpecSettings
 }
+
+export type TopicSpecSettings = Omit<TopicSettings, 'partitions' | 'internal'>
 
 interface NodeBase {
   /** Policy of the `.onError` that stands behind this step, if any. */

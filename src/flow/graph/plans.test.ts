@@ -12,7 +12,7 @@ import { describePlan } from './describe.ts'
 import type { Plan, StreamNode, TableNode, TopicSourceNode, TopicSpec, WindowNode } from './plan.ts'
 
 function source(name: string, partitions: number, key?: Serde<unknown>): TopicSourceNode {
-  const topic: TopicSpec = { name, partitions, keySerde: key, valueSerde: json(), durability: 'fsync' }
+  const topic: TopicSpec = { name, partitions, keySerde: key, valueSerde: json(), settings: {} }
   return { kind: 'topicSource', topic, eventTime: undefined, outOfOrdernessMs: 0, idleAfterMs: 30_000 }
 }
 /** A plan holds aggregates of any type; only their own functions see what they made. */

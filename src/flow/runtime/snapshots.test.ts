@@ -20,7 +20,7 @@ const topic: TopicSpec = {
   partitions: 1,
   keySerde: undefined,
   valueSerde: json(),
-  durability: 'fsync',
+  settings: {},
 }
 const plan: Plan = {
   name: 'app',

@@ -115,7 +115,7 @@ function topicsOf(
   for (const { name, partitions, use } of description.topics) {
     const internal = use === 'changelog' || use === 'internal'
     const spec = specs.get(name)
-    topics.set(name, { partitions, durability: spec?.durability ?? 'fsync', internal })
+    topics.set(name, { ...spec?.settings, partitions, internal })
   }
   return [...topics].map(([name, settings]) => ({ name, settings }))
 }

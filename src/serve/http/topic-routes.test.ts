@@ -23,7 +23,7 @@ function spec(name: string, parts: Partial<TopicSpec>): void {
     partitions: 1,
     keySerde: undefined,
     valueSerde: jsonSerde(),
-    durability: 'fsync' as const,
+    settings: {},
   }
   app.topicSpecs.set(name, { ...base, ...parts })
 }
