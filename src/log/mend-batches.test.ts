@@ -26,43 +26,12 @@ function placesOf(bytes: Uint8Array): (readonly [first: number, last: number, co
 const none = () => 0
 const positions = (bytes: Uint8Array) => [...batchPositions(bytes)]
 
-describe('gaps that compaction left', () => {
-  const range = { first: 3, next: 30, dense: false, epochAt: none }
-
-  test('are no damage', () => {
-    const bytes = batchesAt(none, 3, 4, 9, 20)
-    expect(mendBatches(bytes, range)).toEqual([])
-  })
-
-  test('stay where an epoch was put right', () => {
-    const bytes = batchesAt(none, 3, 9, 20)
-    const at = positions(bytes)[1] as number
-    bytes[at + 15] = 7
-    expect(mendBatches(bytes, range)).toMatchObject([{ from: at, restored: true, first: 9 }])
-    expect(placesOf(bytes).map(([first]) => first)).toEqual([3, 9, 20])
-  })
-
-  test('grow by a batch whose offset nobody knows', () => {
-    const bytes = batchesAt(none, 3, 9, 20)
-    // Below the one before: which of 4 to 19 it was, nothing says.
-    bytes[(positions(bytes)[1] as number) + 7] = 1
-    expect(mendBatches(bytes, range)).toMatchObject([{ restored: false, first: 4, next: 20 }])
-    expect(placesOf(bytes)).toEqual([
-      [3, 3, 1],
-      [4, 19, 0],
-      [20, 20, 1],
-    ])
-  })
-})
-
 describe('an offset that is wrong', () => {
   test.each([0, 1, 2, 3])('of batch %i is known by its neighbours', (index) => {
     const bytes = batchesAt(none, 10, 11, 12, 13)
     for (const wrong of [2, 200]) {
       bytes[(positions(bytes)[index] as number) + 7] = wrong
-      expect(mendBatches(bytes, { first: 10, next: 14, dense: true, epochAt: none })).toMatchObject([
-        { restored: true },
-      ])
+      expect(mendBatches(bytes, { first: 10, next: 14, epochAt: none })).toMatchObject([{ restored: true }])
       expect(placesOf(bytes).map(([first]) => first)).toEqual([10, 11, 12, 13])
     }
   })
@@ -73,7 +42,7 @@ describe('a filler', () => {
     const epochAt = (offset: number) => (offset < 12 ? 3 : 4)
     const bytes = batchesAt(epochAt, 10, 11, 12, 13)
     bytes[(positions(bytes)[2] as number) + 70] = 0xff
-    mendBatches(bytes, { first: 10, next: 14, dense: true, epochAt })
+    mendBatches(bytes, { first: 10, next: 14, epochAt })
     const head = readBatchHeader(bytes, positions(bytes)[2] as number)
     expect(head).toMatchObject({
       leaderEpoch: 4,
@@ -87,14 +56,14 @@ describe('a filler', () => {
 
   test('that would be long is several, as far as there are offsets', () => {
     const bytes = new Uint8Array(3 * 1024 * 1024)
-    expect(mendBatches(bytes, { first: 0, next: 100, dense: true, epochAt: none })).toHaveLength(1)
+    expect(mendBatches(bytes, { first: 0, next: 100, epochAt: none })).toHaveLength(1)
     expect(placesOf(bytes)).toEqual([
       [0, 0, 0],
       [1, 1, 0],
       [2, 99, 0],
     ])
     const narrow = new Uint8Array(3 * 1024 * 1024)
-    mendBatches(narrow, { first: 5, next: 6, dense: true, epochAt: none })
+    mendBatches(narrow, { first: 5, next: 6, epochAt: none })
     expect(placesOf(narrow)).toEqual([[5, 5, 0]])
   })
 })

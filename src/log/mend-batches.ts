@@ -27,8 +27,6 @@ export interface BatchRange {
   readonly first: Offset
   /** Behind the last record. */
   readonly next: Offset
-  /** Every offset has its record: no compaction was here. */
-  readonly dense: boolean
   readonly epochAt: (offset: Offset) => LeaderEpoch
 }
 
@@ -50,7 +48,6 @@ const FILLER_BYTES_MAX = 1024 * 1024
 /** Mends the bytes in place; they are made to reach from `range.first` to `range.next`. */
 export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[] {
   const mended: MendedRange[] = []
-  const anywhere = { ...range, dense: false }
   let at = 0
   let offset = range.first
   let before = { at: 0, offset }
@@ -67,7 +64,7 @@ export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[]
       continue
     }
     let to = at + 1
-    while (to < bytes.length && !isGood(bytes, to, offset + 1, anywhere)) to += 1
+    while (to < bytes.length && !isGood(bytes, to, offset + 1, range, true)) to += 1
     let from = { at, offset }
     const next = to < bytes.length ? batchBaseOffset(bytes, to) : range.next
     // Too little room for a head, or for an offset: the batch before goes along.
@@ -85,14 +82,15 @@ export function mendBatches(bytes: Uint8Array, range: BatchRange): MendedRange[]
 export function goodBatches(bytes: Uint8Array, range: BatchRange): { sizeBytes: number; next: Offset } {
   let at = 0
   let next = range.first
-  while (at < bytes.length && isGood(bytes, at, next, range) && batchBaseOffset(bytes, at) === next) {
+  while (at < bytes.length && isGood(bytes, at, next, range)) {
     next = batchLastOffset(bytes, at) + 1
     at += batchSizeBytes(bytes, at)
   }
   return { sizeBytes: at, next }
 }
 
-function isGood(bytes: Uint8Array, at: number, expected: Offset, range: BatchRange): boolean {
+/** @param behind damage: the batch need not follow at once. */
+function isGood(bytes: Uint8Array, at: number, expected: Offset, range: BatchRange, behind = false): boolean {
   if (at + BATCH_HEADER_BYTES > bytes.length || bytes[at + 16] !== BATCH_MAGIC) return false
   const sizeBytes = batchSizeBytes(bytes, at)
   if (sizeBytes < BATCH_HEADER_BYTES || at + sizeBytes > bytes.length) return false
@@ -100,24 +98,11 @@ function isGood(bytes: Uint8Array, at: number, expected: Offset, range: BatchRan
   const high = readInt32(bytes, at)
   if (high < 0 || high >= 0x20_0000) return false
   const first = readInt64(bytes, at)
-  const next = first + readInt32(bytes, at + 23) + 1
-  if (first < expected || next > range.next) return false
-  if (first > expected) {
-    // Compaction leaves gaps; but one that reaches over the batch behind comes from a wrong offset.
-    const behind = baseBehind(bytes, at + sizeBytes, next, range.next)
-    if (range.dense || (behind > expected && behind < next)) return false
-  }
+  if (behind ? first < expected : first !== expected) return false
+  if (first + readInt32(bytes, at + 23) >= range.next) return false
   return (
     batchLeaderEpoch(bytes, at) === range.epochAt(first) && verifyBatch(bytes, at, bytes.length) === undefined
   )
-}
-
-/** What the batch at `at` says of its base offset, or the end of the range; `unknown` where no batch may begin. */
-function baseBehind(bytes: Uint8Array, at: number, unknown: Offset, end: Offset): Offset {
-  if (at === bytes.length) return end
-  if (at + BATCH_HEADER_BYTES > bytes.length || bytes[at + 16] !== BATCH_MAGIC) return unknown
-  const high = readInt32(bytes, at)
-  return high < 0 || high >= 0x20_0000 ? unknown : readInt64(bytes, at)
 }
 
 /** The checksum leaves offset and epoch out: where the rest holds, they are known, and no record is lost. */
@@ -127,17 +112,12 @@ function restorePlace(
   offset: Offset,
   range: BatchRange,
 ): MendedRange | undefined {
-  if (at + BATCH_HEADER_BYTES > bytes.length || bytes[at + 16] !== BATCH_MAGIC) return undefined
+  if (at + BATCH_HEADER_BYTES > bytes.length) return undefined
   const original = bytes.slice(at, at + BATCH_PREFIX_BYTES + 4)
-  const own = baseBehind(bytes, at, -1, -1)
-  // The offset is known where there are no gaps; else it must be its own.
-  const first = range.dense ? offset : own
-  if (first >= offset) {
-    assignBatch(bytes, at, first, range.epochAt(first))
-    if (isGood(bytes, at, offset, range)) {
-      const next = batchLastOffset(bytes, at) + 1
-      return { from: at, to: at + original.length, first, next, original, restored: true }
-    }
+  assignBatch(bytes, at, offset, range.epochAt(offset))
+  if (isGood(bytes, at, offset, range)) {
+    const next = batchLastOffset(bytes, at) + 1
+    return { from: at, to: at + original.length, first: offset, next, original, restored: true }
   }
   bytes.set(original, at)
   return undefined

@@ -5,7 +5,6 @@ import { cutAwayPath, segmentPath } from './log-paths.ts'
 import { type BatchRange, goodBatches, mendBatches } from './mend-batches.ts'
 import type { OpenFiles } from './open-files.ts'
 import { folderOf, type MutablePartition, type MutableSegment, newSegment } from './recovery-state.ts'
-import type { PartitionRecord } from './shape-entries.ts'
 
 /** One thing that a repair did. */
 export interface Repair {
@@ -34,10 +33,7 @@ export class Mender {
   /** What a checkpoint says of a segment is made true. */
   covered(segment: MutableSegment, partition: MutablePartition): void {
     const { base: first, next, sizeBytes } = segment
-    // Where compaction was, offsets have gaps.
-    const { cleanedTo = 0 } = partition.record as PartitionRecord & { readonly cleanedTo?: Offset }
-    const dense = first >= cleanedTo
-    if (sizeBytes > 0) this.#mend(segment, 0, sizeBytes, { first, next, dense, epochAt: epochsOf(partition) })
+    if (sizeBytes > 0) this.#mend(segment, 0, sizeBytes, { first, next, epochAt: epochsOf(partition) })
   }
 
   /** A part that went to its segment, and is not as it was. */
@@ -46,7 +42,7 @@ export class Mender {
     partition: MutablePartition,
     { position, sizeBytes, first, next }: GroupPart,
   ): void {
-    this.#mend(segment, position, sizeBytes, { first, next, dense: true, epochAt: epochsOf(partition) })
+    this.#mend(segment, position, sizeBytes, { first, next, epochAt: epochsOf(partition) })
   }
 
   /**
@@ -96,7 +92,6 @@ export class Mender {
     const range = {
       first: segment.next,
       next: Number.MAX_SAFE_INTEGER,
-      dense: true,
       epochAt: epochsOf(partition),
     }
     const { sizeBytes, next } = goodBatches(tail, range)

@@ -64,7 +64,7 @@ test('mended bytes are a row of good batches with the same offsets, and lose onl
         for (const each of damages) if (each.kind !== 'remove') harmed = harm(harmed, each)
         bytes.set(harmed)
         const before = bytes.slice()
-        const mended = mendBatches(bytes, { first: 100, next: first, dense: true, epochAt: () => 0 })
+        const mended = mendBatches(bytes, { first: 100, next: first, epochAt: () => 0 })
 
         let next = 100
         const found: string[] = []
