@@ -1,6 +1,7 @@
 /// <reference lib="esnext.disposable" />
 
 export { type ErrorCode, isMillraceError, MillraceError } from './base/errors.ts'
+export type { Isolation } from './broker/broker.ts'
 export type { EngineState, EngineStatus, InputStatus } from './flow/runtime/engine-port.ts'
 export type { Consumer } from './run/consumer.ts'
 export type {

@@ -11,7 +11,7 @@
  */
 import type { DurationMs, Offset } from '../base/brands.ts'
 import { isMillraceError, messageOf } from '../base/errors.ts'
-import type { Answer, TopicDescription } from '../broker/broker.ts'
+import type { Answer, Isolation, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { GroupPositions, NewPosition } from '../broker/groups.ts'
 import type { Sys, Timer } from '../sys/sys.ts'
@@ -31,6 +31,7 @@ export interface GroupConsumerOptions extends MembershipOptions, StartPolicy {
   /** Commit what is finished when a partition is revoked and at the end. False: only what `commit` was asked for. */
   readonly commitFinished: boolean
   readonly fetchBytesMax: number
+  readonly isolation: Isolation
 }
 
 export interface GroupConsumerEvents {
@@ -209,7 +210,14 @@ export class GroupConsumer {
         this.#fail(error as Error)
       } else if (this.#owns(wanted) && !this.#feeds.has(name) && !this.#over) {
         this.#begun.add(name)
-        const feed = new PartitionFeed(this.#broker, topic, wanted.partition, from, () => this.#events.wake())
+        const feed = new PartitionFeed(
+          this.#broker,
+          topic,
+          wanted.partition,
+          from,
+          () => this.#events.wake(),
+          this.#options.isolation,
+        )
         // What is not committed yet is committed at the first occasion, also when nothing is read.
         feed.committed = committed
         this.#feeds.set(name, feed)

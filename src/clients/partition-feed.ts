@@ -1,5 +1,5 @@
 import type { Offset, PartitionId } from '../base/brands.ts'
-import type { Broker, PartitionReader, TopicDescription } from '../broker/broker.ts'
+import type { Broker, Isolation, PartitionReader, TopicDescription } from '../broker/broker.ts'
 import { batchLastOffset, batchPositions } from '../record/batch-header.ts'
 import { decodeCommitted } from '../record/committed-filter.ts'
 import type { StoredRecord } from '../record/record.ts'
@@ -39,13 +39,14 @@ export class PartitionFeed {
     partition: PartitionId,
     from: Offset,
     wake: () => void,
+    isolation: Isolation,
   ) {
     this.topic = topic
     this.partition = partition
     this.#from = from
     this.#fetchedTo = from
     this.#unfinished = new UnfinishedOffsets(from)
-    this.#reader = broker.read(topic.id, partition, from, wake)
+    this.#reader = broker.read(topic.id, partition, from, wake, isolation)
   }
 
   get name(): string {

@@ -1,4 +1,5 @@
 import type { Duration } from '../base/duration.ts'
+import type { Isolation } from '../broker/broker.ts'
 import type { Fallback } from '../clients/start-offset.ts'
 import type { LogRecord } from '../streams/log-record.ts'
 import type { topicWithAKey } from '../streams/markers.ts'
@@ -58,6 +59,8 @@ export interface ConsumerOptions<T extends ConsumedTopic, C extends CommitMode> 
    * Exactly once: `commit: 'manual'` and `log.transaction`, which takes results and position together.
    */
   readonly delivery?: 'at-least-once' | 'at-most-once'
+  /** Default 'read_committed'. 'read_uncommitted' gives records of open and of aborted transactions too. */
+  readonly isolation?: Isolation
   /** Static membership: a member that comes back under this id within the session timeout keeps its partitions. */
   readonly instance?: string
   /** Without a heartbeat for so long a member in another process is removed. Default '45s'. */

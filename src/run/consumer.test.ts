@@ -378,6 +378,25 @@ describe('transactions', () => {
     expect(read).toEqual([2, 3])
   })
 
+  test('who reads uncommitted sees what is open, and what was aborted', async () => {
+    const log = await memoryLog()
+    await using producer = await log.transactional('import')
+    producer.begin()
+    await producer.send(payments, 'aborted')
+    await producer.abort()
+    producer.begin()
+    await producer.send(payments, 'open')
+    const read = async (isolation: 'read_committed' | 'read_uncommitted'): Promise<unknown[]> => {
+      const values: unknown[] = []
+      for await (const { value } of log.read(payments, { isolation })) values.push(value)
+      return values
+    }
+    expect(await read('read_committed')).toEqual([])
+    expect(await read('read_uncommitted')).toEqual(['aborted', 'open'])
+    const consumer = log.consumer({ group: 'g', topics: [payments], isolation: 'read_uncommitted' })
+    expect((await take(consumer, 2)).map(({ value }) => value)).toEqual(['aborted', 'open'])
+  })
+
   test('the second owner of a transactional id fences the first', async () => {
     const log = await memoryLog()
     const first = await log.transactional('import')

@@ -267,6 +267,7 @@ function coreOptions(
     commitIntervalMs: manual ? undefined : durationMs(options.commitInterval ?? '1s', 'commitInterval'),
     commitFinished: !manual,
     fetchBytesMax: FETCH_BYTES,
+    isolation: options.isolation ?? 'read_committed',
   }
 }
 

@@ -2,7 +2,7 @@ import { answered } from '../base/answered.ts'
 import type { Offset, PartitionId } from '../base/brands.ts'
 import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Broker, PartitionReader, TopicDescription } from '../broker/broker.ts'
+import type { Broker, Isolation, PartitionReader, TopicDescription } from '../broker/broker.ts'
 import { batchLastOffset, batchPositions } from '../record/batch-header.ts'
 import { decodeCommitted } from '../record/committed-filter.ts'
 import type { StoredRecord } from '../record/record.ts'
@@ -23,6 +23,8 @@ export interface ReadOptions {
   readonly partition?: number
   /** Go on with what is appended later. Default false: stop at the end that the topic has when reading begins. */
   readonly follow?: boolean
+  /** Default 'read_committed'. 'read_uncommitted' shows records of open and of aborted transactions too. */
+  readonly isolation?: Isolation
   readonly signal?: AbortSignal
 }
 
@@ -92,11 +94,23 @@ async function openCursor(
   options: ReadOptions,
   wake: () => void,
 ): Promise<PartitionCursor> {
-  const bounds = broker.bounds(topic.id, partition)
-  const from = await startOf(broker, topic, partition, options.from ?? 'earliest')
-  const until = options.follow === true ? undefined : bounds.lastStable
-  const reader = broker.read(topic.id, partition, from, wake)
+  const { isolation = 'read_committed' } = options
+  const readable = readableEnd(broker, topic, partition, isolation)
+  const from = await startOf(broker, topic, partition, options.from ?? 'earliest', readable)
+  const until = options.follow === true ? undefined : readable
+  const reader = broker.read(topic.id, partition, from, wake, isolation)
   return { partition, reader, from, until, done: until !== undefined && from >= until }
+}
+
+/** Behind the last record that such a reader sees now. */
+function readableEnd(
+  broker: Broker,
+  topic: TopicDescription,
+  partition: PartitionId,
+  isolation: Isolation,
+): Offset {
+  const { end, lastStable } = broker.bounds(topic.id, partition)
+  return isolation === 'read_committed' ? lastStable : end
 }
 
 async function startOf(
@@ -104,16 +118,16 @@ async function startOf(
   topic: TopicDescription,
   partition: PartitionId,
   from: From,
+  readable: Offset,
 ): Promise<Offset> {
   const bounds = broker.bounds(topic.id, partition)
   if (from === 'earliest') return bounds.start
-  if (from === 'latest') return bounds.lastStable
+  if (from === 'latest') return readable
   if ('offset' in from) {
-    const inside =
-      Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= bounds.lastStable
+    const inside = Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= readable
     if (inside) return from.offset
     const where = `${topic.name}-${partition}`
-    const problem = `${where} has no offset ${from.offset}: it holds ${bounds.start} to ${bounds.lastStable}`
+    const problem = `${where} has no offset ${from.offset}: it holds ${bounds.start} to ${readable}`
     throw new MillraceError('MILLRACE_OFFSET_OUT_OF_RANGE', `${problem}; read from 'earliest' or 'latest'`)
   }
   const time = timeMs(from.time, 'from.time')
