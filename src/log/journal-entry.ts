@@ -22,6 +22,8 @@ export const ENTRY_TYPE = {
   segmentRolled: 5,
   topicAltered: 6,
   topicDeleted: 7,
+  segmentsSwapped: 8,
+  partitionCleaned: 9,
 } as const
 export type EntryType = (typeof ENTRY_TYPE)[keyof typeof ENTRY_TYPE]
 /** Of every type's body. A reader refuses a higher one. */

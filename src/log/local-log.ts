@@ -5,11 +5,13 @@ import type { Sys } from '../sys/sys.ts'
 import { assignAll, assignOfProducers } from './append-assignment.ts'
 import { assignBatches, checkBatches } from './append-batches.ts'
 import { Checkpointer } from './checkpointer.ts'
+import { compactionKind } from './compaction/compaction.ts'
+import { SegmentSwapper } from './compaction/segment-swapper.ts'
 import { isDiskError } from './disk-error.ts'
 import { FolderNames } from './folder-names.ts'
 import { FolderRemover } from './folder-remover.ts'
 import { GroupCommit } from './group-commit.ts'
-import { Housekeeper } from './housekeeper.ts'
+import { Housekeeper, type HousekeepingKind } from './housekeeper.ts'
 import type { Housekeeping } from './housekeeping.ts'
 import { IndexCache } from './index-cache.ts'
 import { type Journal, restartJournal } from './journal.ts'
@@ -43,6 +45,7 @@ export class LocalLog implements Log {
   readonly #checkpointer: Checkpointer
   readonly #topics: Topics
   readonly #names: FolderNames
+  readonly #indexes: IndexCache
   readonly #remover: FolderRemover
   readonly #housekeeper: Housekeeper
   #bytesSinceCheckpoint = 0
@@ -55,6 +58,7 @@ export class LocalLog implements Log {
     this.recovery = parts.recovery
     const { files, options, sys, journal } = parts
     const warn = (message: string) => sys.lines.write('warn', message)
+    this.#indexes = new IndexCache(options.indexBytesMax)
     this.#names = new FolderNames(sys.disk, parts.folder)
     this.#remover = new FolderRemover({ disk: sys.disk, files, timers: sys.timers, warn })
     this.#topics = new Topics(
@@ -62,7 +66,7 @@ export class LocalLog implements Log {
         folder: parts.folder,
         partitions: {
           files,
-          indexes: new IndexCache(options.indexBytesMax),
+          indexes: this.#indexes,
           verifyReads: options.verifyReads,
           producerLimits: options,
           now: () => sys.clock.now(),
@@ -107,7 +111,7 @@ export class LocalLog implements Log {
       {
         timers: sys.timers,
         clock: sys.clock,
-        kinds: [retention],
+        kinds: [retention, this.#compaction()],
         partitions: () => this.#topics.partitions(),
         warn: (message) => sys.lines.write('warn', message),
       },
@@ -115,6 +119,28 @@ export class LocalLog implements Log {
     )
     if (options.housekeeping !== undefined) housekeeper.start()
     return housekeeper
+  }
+
+  #compaction(): HousekeepingKind {
+    const { sys, options, files } = this.#parts
+    const swapper = new SegmentSwapper({
+      disk: sys.disk,
+      files,
+      change: (type, body, written, done) => this.#change(type, body, written, done),
+      fail: (error) => this.#commit.fail(error),
+      warn: (message) => sys.lines.write('warn', message),
+    })
+    return compactionKind({
+      files,
+      indexes: this.#indexes,
+      swapper,
+      mapBytesMax: options.compactionBytesMax,
+      now: () => sys.clock.now(),
+      random: () => Number.parseInt(sys.random.uuid().slice(0, 8), 16),
+      syncFolder: (path) => sys.disk.syncFolder(path),
+      nextEntry: () => this.#commit.nextNumber,
+      roll: (partition, answer) => this.#roll(partition, answer),
+    })
   }
 
   get housekeeping(): Housekeeping {

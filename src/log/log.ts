@@ -183,6 +183,8 @@ export interface LogOptions {
   readonly segmentFirstBytes?: number
   /** Runs it in the background. Default undefined: only `housekeeping.runOnce` does it. */
   readonly housekeeping?: HousekeepingOptions | undefined
+  /** What compaction may take for the keys of a partition; for more of them it goes several times. Default 128 MiB. */
+  readonly compactionBytesMax?: number
   /** Files that are kept open. Default 256. */
   readonly openFilesMax?: number
   /** Indexes of segments that are kept in memory, those in use apart. Default 32 MiB; 64 MiB of records take up to 0.4. */

@@ -1,13 +1,15 @@
 import { MillraceError } from '../base/errors.ts'
+import type { Disk } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
 import { DIRECTORY_FORMAT, readDirectoryFormat, writeDirectoryFormat } from './directory-format.ts'
 import { Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, JournalBlock } from './journal-entry.ts'
 import { LocalLog } from './local-log.ts'
 import type { Log, LogOptions } from './log.ts'
-import { journalFolder, topicsFolder } from './log-paths.ts'
+import { journalFolder, partitionFolder, topicsFolder } from './log-paths.ts'
 import { OpenFiles } from './open-files.ts'
 import { type Recovered, Recovery } from './recovery.ts'
+import { finishSwap } from './segment-swap.ts'
 import { type Checkpoint, writeShape } from './shape-entries.ts'
 
 const DEFAULTS: Required<LogOptions> = {
@@ -15,6 +17,7 @@ const DEFAULTS: Required<LogOptions> = {
   housekeeping: undefined,
   journalBytesMax: 64 * 1024 * 1024,
   segmentFirstBytes: 256 * 1024,
+  compactionBytesMax: 128 * 1024 * 1024,
   openFilesMax: 256,
   indexBytesMax: 32 * 1024 * 1024,
   producerExpirationMs: 24 * 60 * 60 * 1000,
@@ -58,6 +61,7 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
     const first = state.nextNumber
     const position = restartJournal(disk, folder, first, checkpointBlock(first, state))
     if (fresh !== undefined) writeDirectoryFormat(disk, folder)
+    finishSwaps(disk, files, folder, state)
     const { clean, entriesReplayed, tailsCut } = state
     const ms = sys.clock.monotonic() - started
     for (const { file, from, to, why } of tailsCut) {
@@ -78,6 +82,15 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
     files.closeAll()
     lock.release()
     throw error
+  }
+}
+
+/** The state that names them is durable now. */
+function finishSwaps(disk: Disk, files: OpenFiles, folder: string, { topics }: Recovered): void {
+  for (const { id, partitions } of topics) {
+    for (const [index, { swap }] of partitions.entries()) {
+      if (swap !== undefined) finishSwap(disk, files, partitionFolder(folder, id, index), swap)
+    }
   }
 }
 

@@ -7,7 +7,8 @@ import { segmentPath } from './log-paths.ts'
 import { PartitionTransactions, type TransactionsHost } from './partition-transactions.ts'
 import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 import { type BatchPlace, Segment, type SegmentHost } from './segment.ts'
-import { PARTITION_RECORD_VERSION, type PartitionRecord } from './shape-entries.ts'
+import { swappedRecord } from './segment-swap.ts'
+import { PARTITION_RECORD_VERSION, type PartitionRecord, type SegmentSwap } from './shape-entries.ts'
 
 /** Ends of reads that are remembered, so that a reader that goes on needs no search. */
 const HINTS_MAX = 8
@@ -50,13 +51,20 @@ export class Partition implements LogPartition {
   readonly epochs: EpochStart[]
   readonly open: boolean
   readonly keyRange: readonly [number, number] | null
-  readonly removedTombstone: Offset | null
+  removedTombstone: Offset | null
+  /** Compaction: no key has two records below. */
+  cleanedTo: Offset
   readonly transactions: PartitionTransactions
   readonly #host: PartitionHost
   readonly #listeners = new Set<() => void>()
   #endSegment: Segment
   #endPosition: number
   #hints: ReadHint[] = []
+  /** A swap of segments whose entry is in the journal, and whose files are not in their places yet. */
+  #swap: SegmentSwap | undefined
+  #swapping = false
+  /** A durable start below which segments may go when no swap is under way. */
+  #dropBelow: Offset = -1
 
   constructor(
     host: PartitionHost,
@@ -73,6 +81,7 @@ export class Partition implements LogPartition {
     this.open = record.open
     this.keyRange = record.keyRange
     this.removedTombstone = record.removedTombstone
+    this.cleanedTo = record.cleanedTo ?? 0
     this.epochs = record.epochs.map(([epoch, start]) => ({ epoch, start }))
     this.segments = record.segments.map(
       ([base, sizeBytes, next]) => new Segment(host, segmentPath(folder, base), base, sizeBytes, next),
@@ -198,6 +207,8 @@ export class Partition implements LogPartition {
    * opening, which knows the start.
    */
   dropBelow(start: Offset): void {
+    this.#dropBelow = Math.max(this.#dropBelow, start)
+    if (this.#swapping) return
     while (this.segments.length > 1 && (this.segments[0] as Segment).next <= start) {
       const segment = this.segments.shift() as Segment
       this.#hints = this.#hints.filter((hint) => hint.segment !== segment)
@@ -205,7 +216,38 @@ export class Partition implements LogPartition {
     }
   }
 
+  /** Compaction: until `swapDone` or `swapRefused`, the segments stay as they are. */
+  swapBegun(): void {
+    this.#swapping = true
+  }
+
+  swapRefused(): void {
+    this.#swapping = false
+    this.dropBelow(this.#dropBelow)
+  }
+
+  /** From here on a checkpoint holds the swap. */
+  swapWritten(swap: SegmentSwap): void {
+    this.#swap = swap
+  }
+
+  /** The files are in their places: the new segment is read from now on. */
+  swapDone({ old }: SegmentSwap, segment: Segment): void {
+    const at = this.segments.findIndex(({ base }) => base === segment.base)
+    const replaced = this.segments.splice(at, old.length, segment)
+    for (const each of replaced) each.abandon()
+    this.#hints = this.#hints.filter((hint) => !replaced.includes(hint.segment))
+    this.#swap = undefined
+    this.#swapping = false
+    this.dropBelow(this.#dropBelow)
+  }
+
   record(): PartitionRecord {
+    const record = this.#record()
+    return this.#swap === undefined ? record : swappedRecord(record, this.#swap)
+  }
+
+  #record(): PartitionRecord {
     return {
       version: PARTITION_RECORD_VERSION,
       start: this.start,
@@ -214,6 +256,7 @@ export class Partition implements LogPartition {
       keyRange: this.keyRange,
       removedTombstone: this.removedTombstone,
       segments: this.segments.map(({ base, sizeBytes, next }) => [base, sizeBytes, next] as const),
+      ...(this.cleanedTo > 0 ? { cleanedTo: this.cleanedTo } : {}),
       ...this.transactions.record(),
     }
   }

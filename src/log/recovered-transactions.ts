@@ -1,4 +1,4 @@
-import type { Timestamp } from '../base/brands.ts'
+import type { Offset, Timestamp } from '../base/brands.ts'
 import { batchBaseOffset, batchSizeBytes } from '../record/batch-header.ts'
 import type { AbortedEntry } from './aborted-index.ts'
 import type { OpenFiles } from './open-files.ts'
@@ -9,10 +9,10 @@ import type { AbortedRecord, PartitionRecord } from './shape-entries.ts'
 
 /** What is known of a partition's producers while a journal is played again: as of the checkpoint, then batch by batch. */
 export class RecoveredTransactions {
-  readonly #record: PartitionRecord
+  #record: PartitionRecord
   readonly #now: Timestamp
   #states: ProducerStates | undefined
-  readonly #aborted: AbortedEntry[] = []
+  #aborted: AbortedEntry[] = []
 
   /** @param now what the clock says: the time of what is played again is not known, and not long ago. */
   constructor(record: PartitionRecord, now: Timestamp) {
@@ -23,6 +23,23 @@ export class RecoveredTransactions {
   /** All that was known at this place. */
   reset(producers: readonly ProducerRecord[]): void {
     this.#states = new ProducerStates('', UNLIMITED, producers)
+  }
+
+  /** One segment takes the place of others, with what its index must hold. */
+  swapped(
+    old: readonly Offset[],
+    next: Offset,
+    aborted: AbortedRecord | null,
+    producers: readonly ProducerRecord[],
+  ): void {
+    this.reset(producers)
+    const [base] = old
+    const kept = this.#record.aborted.filter(([each]) => !old.includes(each))
+    this.#record = { ...this.#record, aborted: aborted === null ? kept : [...kept, aborted] }
+    // Its index has them already.
+    this.#aborted = this.#aborted.filter(
+      (entry) => entry.lastOffset < (base as Offset) || entry.lastOffset >= next,
+    )
   }
 
   /** Batches of a group that counts. */

@@ -19,13 +19,13 @@ export interface MutableSegment {
   touched: boolean
   /** The replay made the file. */
   made: boolean
-  /** It was removed already, because the start moved beyond it later. */
+  /** It was removed already, because the start moved beyond it later, or another one took its place. */
   gone: boolean
 }
 
 export interface MutablePartition {
   readonly folder: string
-  readonly record: PartitionRecord
+  record: PartitionRecord
   start: Offset
   readonly segments: MutableSegment[]
   readonly transactions: RecoveredTransactions

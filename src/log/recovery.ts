@@ -6,7 +6,7 @@ import { type GroupPart, readGroup } from './group-entry.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
-import { partitionFolder, topicsFolder } from './log-paths.ts'
+import { partitionFolder, segmentPath, topicsFolder } from './log-paths.ts'
 import type { Mender } from './mender.ts'
 import type { OpenFiles } from './open-files.ts'
 import { RecoveredTransactions } from './recovered-transactions.ts'
@@ -22,13 +22,17 @@ import {
   shortened,
 } from './recovery-state.ts'
 import { SEGMENT_SUFFIXES } from './segment.ts'
+import { finishSwap, swapFile } from './segment-swap.ts'
 import {
   newPartitionRecords,
+  type PartitionCleaned,
   type PartitionRecord,
   readCheckpoint,
   readShape,
   readTopicCreated,
   type SegmentRolled,
+  type SegmentSwap,
+  type SegmentsSwapped,
   type StartMoved,
   type TopicAltered,
   type TopicCreated,
@@ -73,6 +77,8 @@ export class Recovery {
   readonly #tailsCut: TailCut[] = []
   /** Start offsets by folder as they will be in the end: segments below them may be gone already. */
   readonly #finalStarts = new Map<string, Offset>()
+  /** Files of segments, without suffix, of which another one has taken the place. */
+  readonly #replaced = new Set<string>()
   /** Topics that the entries delete: their files may be gone already. */
   readonly #deleted = new Set<TopicId>()
   /** Folders may have names that are not durable. */
@@ -131,7 +137,7 @@ export class Recovery {
       for (const partition of partitions) {
         const start = Math.max(partition.start, this.#finalStarts.get(partition.folder) ?? 0)
         for (const segment of partition.segments) {
-          if (segment.next > start) mender.covered(segment, partition)
+          if (segment.next > start && !this.#replaced.has(segment.path)) mender.covered(segment, partition)
         }
       }
     }
@@ -150,18 +156,54 @@ export class Recovery {
         newSegment(folder, base, sizeBytes, next),
       )
       const transactions = new RecoveredTransactions(record, this.#now)
-      partitions.push({ folder, record, start: record.start, segments, transactions })
+      const partition = { folder, record, start: record.start, segments, transactions }
+      partitions.push(partition)
+      if (record.swap !== undefined) this.#goOnWith(record.swap, partition)
     }
   }
 
   #foresee(): void {
     for (const entry of this.#journal.entries) {
       if (entry.type === ENTRY_TYPE.topicDeleted) this.#deleted.add(readShape<TopicDeleted>(entry).id)
+      if (entry.type === ENTRY_TYPE.segmentsSwapped) {
+        const { topic, partition, swap } = readShape<SegmentsSwapped>(entry)
+        this.#foreseeSwap(partitionFolder(this.#log, topic, partition), swap)
+      }
       if (entry.type !== ENTRY_TYPE.startMoved) continue
       const { topic, partition, start } = readShape<StartMoved>(entry)
       const folder = partitionFolder(this.#log, topic, partition)
       this.#finalStarts.set(folder, Math.max(start, this.#finalStarts.get(folder) ?? 0))
     }
+  }
+
+  /** Its files are in their places: what was written to the old segments was durable, and is not there any more. */
+  #foreseeSwap(folder: string, swap: SegmentSwap): void {
+    if (this.#disk.exists(swapFile(folder, swap))) return
+    for (const base of swap.old) this.#replaced.add(segmentPath(folder, base))
+  }
+
+  /** The new segment counts from here on. What is left to do waits until all of this is durable. */
+  #goOnWith(swap: SegmentSwap, partition: MutablePartition): void {
+    const { folder, record } = partition
+    if (this.#disk.exists(swapFile(folder, swap))) {
+      partition.record = { ...record, swap }
+      return
+    }
+    const { swap: _, ...rest } = record
+    partition.record = rest
+    finishSwap(this.#disk, this.#files, folder, swap)
+  }
+
+  #playSwap(entry: JournalEntry): void {
+    const { topic, partition, swap, removedTombstone, producers } = readShape<SegmentsSwapped>(entry)
+    const state = this.#partition(topic, partition, entry)
+    const { folder, segments, transactions } = state
+    const at = segments.findIndex(({ base }) => swap.old.includes(base))
+    const count = segments.filter(({ base }) => swap.old.includes(base)).length
+    segments.splice(at, count, newSegment(folder, swap.old[0] as Offset, swap.sizeBytes, swap.next))
+    transactions.swapped(swap.old, swap.next, swap.aborted, producers ?? [])
+    state.record = { ...state.record, removedTombstone }
+    this.#goOnWith(swap, state)
   }
 
   /** False: the entry does not hold, and nobody was told of it. */
@@ -196,6 +238,15 @@ export class Recovery {
         const { topic, partition, base } = readShape<SegmentRolled>(entry)
         const { folder, segments } = this.#partition(topic, partition, entry)
         segments.push(newSegment(folder, base, 0, base))
+        return true
+      }
+      case ENTRY_TYPE.segmentsSwapped:
+        this.#playSwap(entry)
+        return true
+      case ENTRY_TYPE.partitionCleaned: {
+        const { topic, partition, cleanedTo } = readShape<PartitionCleaned>(entry)
+        const state = this.#partition(topic, partition, entry)
+        state.record = { ...state.record, cleanedTo }
         return true
       }
       default:
@@ -248,7 +299,8 @@ export class Recovery {
       )
     }
     const before = { sizeBytes: segment.sizeBytes, next: segment.next }
-    this.#checkCovered(segment)
+    if (this.#replaced.has(segment.path)) segment.gone = true
+    if (!segment.gone) this.#checkCovered(segment)
     segment.sizeBytes += part.sizeBytes
     segment.next = part.next
     return { partition, segment, before, bytes: part.bytes }
@@ -286,6 +338,7 @@ export class Recovery {
   }
 
   #write(segment: MutableSegment, part: GroupPart): void {
+    if (segment.gone) return
     const path = `${segment.path}.log`
     if (!this.#disk.exists(path)) {
       if (part.position > 0) {
@@ -311,16 +364,19 @@ export class Recovery {
 
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
   #settle(partition: MutablePartition): void {
-    const { segments } = partition
+    const { segments, folder, record } = partition
     // First these: an empty segment that the others made way for is the one that stays.
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
+      // A file that waits for its place: the log drops it when the start moves again.
+      if (record.swap !== undefined) break
       this.#removeSegment((segments.shift() as MutableSegment).path)
     }
     // A segment was begun, but the group for it does not count. Its file is a stray one.
     while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
     let named = false
     for (const segment of segments) {
-      const path = `${segment.path}.log`
+      const waits = record.swap !== undefined && record.swap.old[0] === segment.base
+      const path = waits ? swapFile(folder, record.swap as SegmentSwap) : `${segment.path}.log`
       const sizeBytes = this.#disk.size(path) ?? 0
       if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
       if (sizeBytes > segment.sizeBytes) {

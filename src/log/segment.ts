@@ -294,6 +294,13 @@ export class Segment {
     return this.#savedOffsets !== index.offsetCount || this.#savedTimes !== index.timeCount
   }
 
+  /** Of a segment whose file was just put in its place: no need to read it again. */
+  adoptIndex(index: SegmentIndex): void {
+    assert(this.#sealed, () => `${this.file} gets no more batches`)
+    this.#index = index
+    this.#indexes.use(this, index.memoryBytes)
+  }
+
   /** What the files say was found wrong: makes the index from the batches, and later the files from it. */
   rebuildIndex(): SegmentIndex {
     const index = new SegmentIndex(this.base)

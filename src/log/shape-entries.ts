@@ -43,6 +43,35 @@ export interface SegmentRolled {
   readonly base: Offset
 }
 
+/** One segment takes the place of several; see segment-swap.ts. */
+export interface SegmentSwap {
+  /** Bases of the old segments; the first one is that of the new segment. */
+  readonly old: readonly Offset[]
+  readonly sizeBytes: number
+  readonly next: Offset
+  /** Behind the name of the new file, until it has its own. */
+  readonly suffix: string
+  /** What the transaction index of the new segment must hold. */
+  readonly aborted: AbortedRecord | null
+}
+
+export interface SegmentsSwapped {
+  readonly topic: TopicId
+  readonly partition: PartitionId
+  readonly swap: SegmentSwap
+  readonly removedTombstone: Offset | null
+  /** As in {@link StartMoved}. */
+  readonly producers?: readonly ProducerRecord[]
+}
+
+/** Compaction went over the partition. */
+export interface PartitionCleaned {
+  readonly topic: TopicId
+  readonly partition: PartitionId
+  /** No key has two records below. */
+  readonly cleanedTo: Offset
+}
+
 /**
  * Everything that is not in the segments, up to some entry number. A journal file's checkpoint covers all entries
  * below the file's first one; what it says about segments is synced.
@@ -70,6 +99,10 @@ export interface PartitionRecord {
   /** The highest offset of a tombstone that compaction removed. */
   readonly removedTombstone: Offset | null
   readonly segments: readonly (readonly [base: Offset, sizeBytes: number, next: Offset])[]
+  /** No key has two records below; left out: nothing was compacted. */
+  readonly cleanedTo?: Offset
+  /** It counts, but perhaps its files are not in their places; left out nearly always. */
+  readonly swap?: SegmentSwap
   /** Those that wrote lately; since version 2. */
   readonly producers: readonly ProducerRecord[]
   /** Of the segments with abort markers; since version 2. */
@@ -81,7 +114,15 @@ export type AbortedRecord = readonly [base: Offset, count: number, crc: number]
 
 export const PARTITION_RECORD_VERSION = 2
 
-export type Shape = TopicCreated | TopicAltered | TopicDeleted | StartMoved | SegmentRolled | Checkpoint
+export type Shape =
+  | TopicCreated
+  | TopicAltered
+  | TopicDeleted
+  | StartMoved
+  | SegmentRolled
+  | SegmentsSwapped
+  | PartitionCleaned
+  | Checkpoint
 
 export function newPartitionRecords(partitions: number): PartitionRecord[] {
   return Array.from({ length: partitions }, () => ({

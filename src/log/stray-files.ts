@@ -4,6 +4,7 @@ import type { TailCut } from './log.ts'
 import { isCutAway, topicOfFolder, topicsFolder } from './log-paths.ts'
 import type { OpenFiles } from './open-files.ts'
 import type { MutableTopic } from './recovery-state.ts'
+import { belongsToSwap } from './segment-swap.ts'
 
 /**
  * Files that no entry knows: their creation was on the platter, the entry that names them was not. A log that was
@@ -34,6 +35,8 @@ export function removeStrayFiles(
     const bases = new Set((partition?.segments ?? []).map((segment) => segment.path))
     for (const file of disk.list(folder)) {
       const path = `${folder}/${file}`
+      const swap = partition?.record.swap
+      if (swap !== undefined && belongsToSwap(path, folder, swap)) continue
       if (bases.has(path.slice(0, path.lastIndexOf('.')))) continue
       // What a repair kept is for people; it goes with its topic.
       if (partition !== undefined && isCutAway(file)) continue

@@ -25,8 +25,9 @@ export const BATCH_ATTRIBUTES_AT = 21
 export const TIMESTAMP_TYPE_BIT = 0x08
 export const TRANSACTIONAL_BIT = 0x10
 export const CONTROL_BIT = 0x20
+/** Compaction saw tombstones or a marker here: the base timestamp is when these may go. */
+export const DELETE_HORIZON_BIT = 0x40
 const COMPRESSION_BITS = 0x07
-/** With 0x40, the delete horizon that Kafka's cleaner sets: it says nothing about the records. */
 const KNOWN_BITS = 0x7f
 
 /** Producer id, epoch and sequence of a batch that no idempotent producer wrote: Kafka's own mark on the wire. */

@@ -1,0 +1,292 @@
+/**
+ * Compaction of one partition, in steps.
+ *
+ * A pass reads the section that is new and notes the last offset of each of its keys, as many as the memory takes;
+ * then it writes all closed segments up to there anew, group by group, without the records that have a successor, and
+ * swaps each group when it is done. If not all keys found room, another pass follows. What the power cuts off is done
+ * again from the last swap on; nothing that it did so far is wrong.
+ *
+ * Cost: each byte of the new section is read twice, each older one once in a pass; what stays is written once.
+ */
+import type { Offset, Timestamp } from '../../base/brands.ts'
+import {
+  batchProducerId,
+  batchRecordCount,
+  CONTROL_BIT,
+  TRANSACTIONAL_BIT,
+} from '../../record/batch-header.ts'
+import type { AbortedEntry } from '../aborted-index.ts'
+import type { HousekeepingJob } from '../housekeeper.ts'
+import { segmentPath } from '../log-paths.ts'
+import type { OpenFiles } from '../open-files.ts'
+import type { Partition } from '../partition.ts'
+import { Segment, type SegmentHost } from '../segment.ts'
+import { swapFile, swapSuffix } from '../segment-swap.ts'
+import type { SegmentSwap } from '../shape-entries.ts'
+import { BatchCleaner, type CleaningRules } from './batch-cleaner.ts'
+import { CleanedFile } from './cleaned-file.ts'
+import { CleanedTransactions } from './cleaned-transactions.ts'
+import { type CleanableSection, segmentGroups } from './dirty-section.ts'
+import { KeyHasher } from './key-hash.ts'
+import { KeyOffsetMap, mapBytesFor, SECTION_OFFSETS_MAX } from './key-offset-map.ts'
+import { RecordScanner } from './record-scanner.ts'
+import { SegmentBatches } from './segment-batches.ts'
+import type { SegmentSwapper } from './segment-swapper.ts'
+
+export interface CompactionHost extends SegmentHost {
+  readonly files: OpenFiles
+  readonly swapper: SegmentSwapper
+  readonly mapBytesMax: number
+  readonly now: () => Timestamp
+  /** 32 random bits. */
+  readonly random: () => number
+  readonly syncFolder: (path: string) => void
+  /** Of the next journal entry. */
+  readonly nextEntry: () => number
+}
+
+/** How much is looked at before a step may end. */
+const SLICE_BYTES = 1024 * 1024
+
+/** Something that ends later. */
+type Wait = (done: (error: Error | undefined) => void) => void
+/** Each value is a point where a step may end, or something to wait for first. */
+type Work = Generator<Wait | undefined, void, undefined>
+
+export class CompactionJob implements HousekeepingJob {
+  bytesDone = 0
+  bytesTotal: number
+  readonly #host: CompactionHost
+  readonly #partition: Partition
+  readonly #to: Offset
+  readonly #work: Work
+  /** The file that is written now, and not yet swapped. */
+  #temporary: string | undefined
+
+  constructor(host: CompactionHost, partition: Partition, section: CleanableSection) {
+    this.#host = host
+    this.#partition = partition
+    this.#to = section.to
+    this.bytesTotal = section.dirtyBytes + section.totalBytes
+    this.#work = this.#passes()
+  }
+
+  step(bytesMax: number, done: (error: Error | undefined, more: boolean) => void): void {
+    const enough = this.bytesDone + bytesMax
+    const goOn = (error?: Error): void => {
+      let ended: boolean
+      let wait: Wait | undefined
+      try {
+        do {
+          const result = error === undefined ? this.#work.next() : this.#work.throw(error)
+          ended = result.done === true
+          wait = result.value ?? undefined
+        } while (!ended && wait === undefined && this.bytesDone < enough)
+      } catch (thrown) {
+        this.abandon()
+        done(thrown as Error, false)
+        return
+      }
+      if (wait !== undefined) wait(goOn)
+      else done(undefined, !ended)
+    }
+    goOn()
+  }
+
+  abandon(): void {
+    this.#work.return()
+    this.#removeTemporary()
+  }
+
+  *#passes(): Work {
+    const partition = this.#partition
+    while (!partition.removed && partition.cleanedTo < this.#to) {
+      const segments = partition.segments.filter(({ next }) => next <= this.#to)
+      const [first] = segments
+      if (first === undefined) return
+      this.#expect(segments)
+      const from = Math.max(partition.cleanedTo, partition.start, first.base)
+      const hash = new KeyHasher(this.#host.random(), this.#host.random())
+      const transactions = this.#transactions(segments)
+      const { map, upTo } = yield* this.#mapKeys(segments, from, hash)
+      const rules: CleaningRules = {
+        hash,
+        map,
+        upTo,
+        transactions,
+        now: this.#host.now(),
+        deleteRetentionMs: partition.topic.settings.deleteRetentionMs,
+      }
+      const cleaner = new BatchCleaner(rules)
+      const affected = segments.filter(({ base }) => base < upTo)
+      for (const group of segmentGroups(affected, partition.topic.settings.segmentBytes)) {
+        yield* this.#cleanGroup(group, cleaner)
+        if (partition.removed) return
+      }
+      if (partition.removed) return
+      yield (done) => this.#host.swapper.cleaned(partition, upTo, done)
+    }
+  }
+
+  /** Another pass reads it all again. */
+  #expect(segments: readonly Segment[]): void {
+    if (this.bytesDone === 0) return
+    const { cleanedTo } = this.#partition
+    const left = segments.reduce((sum, each) => sum + each.sizeBytes * (each.next > cleanedTo ? 2 : 1), 0)
+    this.bytesTotal = this.bytesDone + left
+  }
+
+  #transactions(segments: readonly Segment[]): CleanedTransactions {
+    const { transactions } = this.#partition
+    const base = (segments[0] as Segment).base
+    return new CleanedTransactions(transactions.aborted(base, this.#to), transactions.record().producers)
+  }
+
+  /** The last offset of each key from `from` on; up to an offset below the section's end if not all find room. */
+  *#mapKeys(
+    segments: readonly Segment[],
+    from: Offset,
+    hash: KeyHasher,
+  ): Generator<undefined, { readonly map: KeyOffsetMap; readonly upTo: Offset }, undefined> {
+    const { mapBytesMax } = this.#host
+    let map = new KeyOffsetMap(from, mapBytesMax)
+    const scanner = new RecordScanner()
+    const transactions = this.#transactions(segments)
+    for (const segment of segments) {
+      if (segment.next <= from) continue
+      const batches = new SegmentBatches(this.#partition, segment)
+      let reported = 0
+      for (let batch = batches.next(); batch !== undefined; batch = batches.next()) {
+        const { bytes, at } = batches
+        const count = batchRecordCount(bytes, at)
+        if (batch.last < from) continue
+        if (count > map.room || batch.last - from > SECTION_OFFSETS_MAX) {
+          if (map.size > 0) return { map, upTo: batch.first }
+          map = new KeyOffsetMap(from, mapBytesFor(count))
+        }
+        if (count > 0 && (batch.attributes & CONTROL_BIT) === 0) {
+          const aborted =
+            (batch.attributes & TRANSACTIONAL_BIT) !== 0 &&
+            transactions.data(batchProducerId(bytes, at), batch.first)
+          if (!aborted) noteKeys(scanner, bytes, at, from, hash, map)
+        }
+        if (batches.position - reported < SLICE_BYTES) continue
+        this.bytesDone += batches.position - reported
+        reported = batches.position
+        yield undefined
+        if (!this.#isThere(segment)) break
+      }
+      this.bytesDone += segment.sizeBytes - reported
+    }
+    return { map, upTo: this.#to }
+  }
+
+  *#cleanGroup(group: readonly Segment[], cleaner: BatchCleaner): Work {
+    const { files } = this.#host
+    const partition = this.#partition
+    if (!group.every((segment) => this.#isThere(segment))) return
+    const first = group[0] as Segment
+    const last = group.at(-1) as Segment
+    const old = group.map(({ base }) => base)
+    const planned = { old, suffix: swapSuffix(this.#host.nextEntry()) }
+    const path = swapFile(partition.folder, planned)
+    const file = new CleanedFile(files, path, first.base)
+    this.#temporary = path
+    let changed = group.length > 1
+    cleaner.begin()
+    for (const segment of group) {
+      const batches = new SegmentBatches(partition, segment)
+      let reported = 0
+      for (let batch = batches.next(); batch !== undefined; batch = batches.next()) {
+        const { bytes, at } = batches
+        const cleaned = cleaner.clean(bytes, at, batch)
+        if (cleaned === 'unchanged') file.add(bytes, at, at + batch.sizeBytes, batch)
+        else if (cleaned === 'gone') {
+          file.drop(batch)
+          // An empty batch that only held the place of others does so again.
+          if (batchRecordCount(bytes, at) > 0 || batchProducerId(bytes, at) >= 0) changed = true
+        } else {
+          file.add(cleaned, 0, cleaned.length, batch)
+          changed = true
+        }
+        if (batches.position - reported < SLICE_BYTES) continue
+        this.bytesDone += batches.position - reported
+        reported = batches.position
+        yield undefined
+        if (!group.every((each) => this.#isThere(each))) break
+      }
+      this.bytesDone += segment.sizeBytes - reported
+    }
+    file.end(last.next)
+    const there = group.every((each) => this.#isThere(each))
+    if (!there || file.tooLarge || !(changed || file.sizeBytes < first.sizeBytes)) {
+      this.#removeTemporary()
+      return
+    }
+    yield (done) => files.use(path).sync(done)
+    this.#host.syncFolder(partition.folder)
+    if (!group.every((each) => this.#isThere(each))) {
+      this.#removeTemporary()
+      return
+    }
+    const { sizeBytes, index } = file
+    const segment = new Segment(
+      this.#host,
+      segmentPath(partition.folder, first.base),
+      first.base,
+      sizeBytes,
+      last.next,
+    )
+    segment.seal()
+    segment.transactions.replace(this.#abortedOf(group, cleaner.markers))
+    const summary = segment.transactions.summary()
+    const swap: SegmentSwap = {
+      ...planned,
+      sizeBytes,
+      next: last.next,
+      aborted: summary === undefined ? null : [first.base, summary.count, summary.crc],
+    }
+    this.#temporary = undefined
+    const removed = cleaner.removedTombstone
+    yield (done) =>
+      this.#host.swapper.swap(
+        partition,
+        { swap, segment, index, removedTombstone: removed < 0 ? null : removed },
+        done,
+      )
+  }
+
+  /** What the transaction indexes say of markers that stay. */
+  #abortedOf(group: readonly Segment[], markers: ReadonlySet<Offset>): AbortedEntry[] {
+    return group.flatMap(({ transactions }) =>
+      (transactions.entries() ?? []).filter(({ lastOffset }) => markers.has(lastOffset)),
+    )
+  }
+
+  /** The start may have passed it, or its topic was deleted. */
+  #isThere(segment: Segment): boolean {
+    return !segment.removed && !this.#partition.removed
+  }
+
+  #removeTemporary(): void {
+    const temporary = this.#temporary
+    this.#temporary = undefined
+    if (temporary !== undefined) this.#host.files.remove(temporary)
+  }
+}
+
+function noteKeys(
+  scanner: RecordScanner,
+  bytes: Uint8Array,
+  at: number,
+  from: Offset,
+  hash: KeyHasher,
+  map: KeyOffsetMap,
+): void {
+  scanner.open(bytes, at)
+  while (scanner.next()) {
+    if (scanner.keyStart < 0 || scanner.offset < from) continue
+    hash.hash(scanner.bytes, scanner.keyStart, scanner.keyEnd)
+    map.put(hash, scanner.offset)
+  }
+}
