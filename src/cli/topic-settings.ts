@@ -46,5 +46,5 @@ export function parseSettings(texts: readonly string[]): Partial<TopicSettings> 
     settings[name] =
       value === 'none' ? null : kind === 'word' ? value : kind === 'time' ? ms(value) : Number(value)
   }
-  return settings as Partial<TopicSettings>
+  return settings
 }

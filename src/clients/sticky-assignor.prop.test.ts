@@ -13,7 +13,10 @@ const TOPICS = ['a', 'b', 'c', 'd']
 const partitionCounts = fc
   .array(fc.integer({ min: 0, max: 9 }), { minLength: 4, maxLength: 4 })
   .map((counts) => new Map(TOPICS.map((topic, index) => [topic, counts[index] ?? 0])))
-const memberNames = fc.uniqueArray(fc.constantFrom(...'klmnopqrst'), { minLength: 1, maxLength: 7 })
+const memberNames = fc.uniqueArray(fc.constantFrom('k', 'l', 'm', 'n', 'o', 'p', 'q', 'r', 's', 't'), {
+  minLength: 1,
+  maxLength: 7,
+})
 
 /** Members with any claims, also wrong ones: of topics they do not read, of partitions that others claim too. */
 const anyMembers = memberNames.chain((names) =>

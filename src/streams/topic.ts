@@ -141,7 +141,9 @@ function settingsOf(
   name: string,
 ): TopicSpecSettings {
   const retentionMs =
-    retention == null ? retention : durationMs(retention, `the retention of the topic ${name}`)
+    typeof retention === 'string' || typeof retention === 'number'
+      ? durationMs(retention, `the retention of the topic ${name}`)
+      : retention
   return Object.freeze({
     ...(durability !== undefined && { durability }),
     ...(retentionMs !== undefined && { retentionMs }),

@@ -63,7 +63,7 @@ function versioned(record: CoordinatorRecord, text: string): object {
   if (version === VERSION) return value
   throw new MillraceError(
     'MILLRACE_NEWER_FORMAT',
-    `the record ${record.key} has format ${version}, expected ${VERSION}: use the version of millrace that wrote it`,
+    `the record ${record.key} has format ${String(version)}, expected ${VERSION}: use the version of millrace that wrote it`,
   )
 }
 
