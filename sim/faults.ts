@@ -1,0 +1,63 @@
+import { damageProblem } from './damage.ts'
+import { InvariantBroken } from './invariant-broken.ts'
+import type { Actor, World } from './world.ts'
+
+/** Draws what fails: the power, syncs, room on the disk, the process, a bit. */
+export class Faults implements Actor {
+  readonly name = 'faults'
+  readonly #world: World
+  #full = false
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  act(): void {
+    const { random, sys } = this.#world
+    const dice = random.below(100)
+    if (this.#full) {
+      this.makeRoom()
+    } else if (dice < 45) this.#world.armPowerCut()
+    else if (dice < 60) this.#fill()
+    else if (dice < 72) {
+      const nth = 1 + random.below(4)
+      this.#world.note(`fault: sync ${nth} from now fails`)
+      sys.disk.failSync(nth)
+    } else if (dice < 84) this.#closeAndOpen(false)
+    else if (dice < 92) this.#closeAndOpen(true)
+    else this.#slow()
+  }
+
+  lost(): void {
+    this.#full = false
+  }
+
+  makeRoom(): void {
+    if (this.#full) this.#world.note('fault: there is room again')
+    this.#full = false
+    this.#world.sys.disk.diskFull(Number.POSITIVE_INFINITY)
+  }
+
+  #fill(): void {
+    const bytes = this.#world.random.below(3000)
+    this.#world.note(`fault: the disk is full after ${bytes} bytes`)
+    this.#full = true
+    this.#world.sys.disk.diskFull(bytes)
+  }
+
+  #slow(): void {
+    const ms = this.#world.random.below(200)
+    this.#world.note(`fault: every sync takes ${ms} ms`)
+    this.#world.sys.disk.delaySync(ms)
+  }
+
+  #closeAndOpen(damaged: boolean): void {
+    this.makeRoom()
+    if (!this.#world.close()) return
+    if (damaged) {
+      const problem = damageProblem(this.#world)
+      if (problem !== undefined) throw new InvariantBroken('damage-is-detected', problem)
+    }
+    this.#world.guard(() => this.#world.reopen())
+  }
+}
