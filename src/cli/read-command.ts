@@ -1,6 +1,5 @@
 import { MillraceError } from '../base/errors.ts'
 import { bytes } from '../record/serdes.ts'
-import { handedOf } from '../run/consumer.ts'
 import { OpenLog } from '../run/open.ts'
 import { readRecords } from '../run/topic-reader.ts'
 import { parseFrom, recordJson } from '../serve/http/record-json.ts'
@@ -18,6 +17,8 @@ interface ReadCommandOptions {
   readonly group?: string
 }
 
+/** Keys as they are: nobody here knows how the topic's are written. */
+const RAW_KEY = { ...bytes(), format: 'key' as const }
 /** How often a reader that does not follow looks whether it has caught up. */
 const LOOK_MS = 20
 
@@ -65,7 +66,7 @@ async function readAsMember(
   await using target = openBrokerTarget(options.at)
   knownTopic(target.broker, name)
   const log = new OpenLog(target.sys, target.broker)
-  const topics = [topic(name, { value: bytes() })]
+  const topics = [topic(name, { key: RAW_KEY, value: bytes() })]
   const ifNone = options.from === 'latest' ? 'latest' : 'earliest'
   const consumer = log.consumer({ group, topics, ifNone, client: 'millrace-read', signal })
   const { limit = Number.POSITIVE_INFINITY } = options
@@ -78,9 +79,7 @@ async function readAsMember(
   if (options.follow !== true) look()
   await consumer.run((record) => {
     if (count >= limit) return
-    const raw = handedOf(record)?.record.record
-    if (raw === undefined) return
-    output.write(`${JSON.stringify(recordJson({ ...raw, partition: record.partition }, undefined))}\n`)
+    output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
     count += 1
     // What comes after it is not read: the position stays behind this record.
     if (count >= limit) void consumer.close()
