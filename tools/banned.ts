@@ -35,6 +35,7 @@ const PURE_MODULES = new Set([
   'node:string_decoder',
   'node:path',
   'node:path/posix',
+  'node:async_hooks',
 ])
 
 const BANNED_GLOBALS = new Set([

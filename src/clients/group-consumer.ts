@@ -10,7 +10,7 @@
  * (nothing is committed) -> gone.
  */
 import type { DurationMs, Offset } from '../base/brands.ts'
-import { isMillraceError, messageOf } from '../base/errors.ts'
+import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
 import type { Answer, Isolation, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { GroupPositions, NewPosition } from '../broker/groups.ts'
@@ -49,9 +49,11 @@ export class GroupConsumer {
   readonly #options: GroupConsumerOptions
   readonly #events: GroupConsumerEvents
   readonly #membership: Membership
-  /** By name; the order is that of the turns. */
+  /** By name. */
   readonly #feeds = new Map<string, PartitionFeed>()
-  #turns: PartitionFeed[] = []
+  /** Feeds that may have records: the others wait for their readers to wake. */
+  #ready: PartitionFeed[] = []
+  /** Whose turn it is in `#ready`. */
   #turn = 0
   /** Partitions that were given at least once: `from` counts for the first time only. */
   readonly #begun = new Set<string>()
@@ -109,13 +111,26 @@ export class GroupConsumer {
     this.#commitLater()
   }
 
-  /** The next record of any partition; undefined when there is none now: `wake` follows. Throws MILLRACE_CORRUPT. */
-  take(): HandedRecord | undefined {
-    for (let tried = 0; tried < this.#turns.length; tried += 1) {
-      const feed = this.#turns[this.#turn % this.#turns.length] as PartitionFeed
+  /**
+   * The next record; undefined when there is none now: `wake` follows. The partitions take turns, each with what was
+   * fetched of it at a time, so that a busy one holds up nobody and only one is in memory. Throws MILLRACE_CORRUPT.
+   * @param isWanted false: not from this partition now; ask again when that changes.
+   */
+  take(isWanted?: (feed: PartitionFeed) => boolean): HandedRecord | undefined {
+    for (let left = this.#ready.length; left > 0; left -= 1) {
+      if (this.#turn >= this.#ready.length) this.#turn = 0
+      const feed = this.#ready[this.#turn] as PartitionFeed
+      if (isWanted?.(feed) === false) {
+        this.#turn += 1
+        continue
+      }
       const handed = feed.take(this.#options.fetchBytesMax)
-      if (handed !== undefined) return handed
-      this.#turn += 1
+      if (handed === undefined) {
+        this.#ready.splice(this.#turn, 1)
+        continue
+      }
+      if (!feed.hasBuffered) this.#turn += 1
+      return handed
     }
     return undefined
   }
@@ -123,13 +138,40 @@ export class GroupConsumer {
   /** The work on the record is done. Idempotent. */
   finish({ feed, ticket }: HandedRecord): void {
     feed.finish(ticket)
-    this.#ended(feed)
   }
 
   /** The work on the record, and on all before it in its partition, is done. */
   finishTo({ feed, ticket }: HandedRecord): void {
     feed.finishTo(ticket)
-    this.#ended(feed)
+  }
+
+  /** Nobody has the record in hand any more, finished or not. Once for each. */
+  release({ feed }: HandedRecord): void {
+    feed.release()
+    if (feed.stopped && feed.working === 0) for (const check of [...this.#draining]) check()
+  }
+
+  /**
+   * Finishes the record and commits, after the rebalance if there is one. MILLRACE_REFUSED when its partition has gone
+   * to another member: there the record is given again.
+   */
+  commitRecord(handed: HandedRecord, finish: 'finish' | 'finishTo', answer: Answer<void>): void {
+    this[finish](handed)
+    this.#commitWhenSettled(
+      () => (handed.feed.gone ? goneError(handed) : undefined),
+      () => positionsOf(this.#feeds.values()),
+      answer,
+    )
+  }
+
+  /** Commits the positions behind records that are not finished; those of partitions that are gone are left out. */
+  commitBehind(records: readonly HandedRecord[], answer: Answer<void>): void {
+    const positions = (): NewPosition[] => {
+      const last = new Map<PartitionFeed, Offset>()
+      for (const { feed, record } of records) if (!feed.gone) last.set(feed, record.offset + 1)
+      return Array.from(last, ([feed, offset]) => positionAt(feed, offset))
+    }
+    this.#commitWhenSettled(() => undefined, positions, answer)
   }
 
   /** Commits the lowest unfinished offset of every partition. Durable when it answers. */
@@ -143,7 +185,13 @@ export class GroupConsumer {
       answer(undefined, undefined)
       return
     }
-    this.#broker.groups.commit({ ...this.#membership.identity, positions }, (error) => {
+    const { identity } = this.#membership
+    if (identity.generation < 0) {
+      const problem = `the consumer is not a member of group ${identity.group} at the moment`
+      answer(new MillraceError('MILLRACE_ILLEGAL_GENERATION', `${problem}: it joins again`), undefined)
+      return
+    }
+    this.#broker.groups.commit({ ...identity, positions }, (error) => {
       if (error === undefined) this.#committed(positions)
       else this.#membership.refused(error)
       answer(error, undefined)
@@ -163,8 +211,21 @@ export class GroupConsumer {
     this.#membership.close(() => answer(undefined, undefined))
   }
 
-  #ended(feed: PartitionFeed): void {
-    if (feed.stopped && feed.unfinished === 0) for (const check of [...this.#draining]) check()
+  #commitWhenSettled(
+    refusal: () => MillraceError | undefined,
+    positions: () => readonly NewPosition[],
+    answer: Answer<void>,
+  ): void {
+    const refused = refusal()
+    if (refused !== undefined) {
+      answer(refused, undefined)
+      return
+    }
+    this.commitPositions(positions(), (error) => {
+      // Nothing was written. Either the partitions stay, and the new generation commits, or they are gone.
+      if (error === undefined || !isRejoin(error)) answer(error, undefined)
+      else this.#sys.timers.after(RETRY_MS, () => this.#commitWhenSettled(refusal, positions, answer))
+    })
   }
 
   #assigned(partitions: readonly TopicPartition[]): void {
@@ -202,29 +263,36 @@ export class GroupConsumer {
 
   #begin(topic: TopicDescription, wanted: TopicPartition, committed: Offset | undefined): void {
     const name = nameOf(wanted)
-    const policy: StartPolicy = this.#begun.has(name)
-      ? { ...this.#options, from: 'committed' }
-      : this.#options
+    // Given again: `from` counted the first time. Unless it is all there is, since nobody committed ever since.
+    const again = this.#begun.has(name) && committed !== undefined
+    const policy: StartPolicy = again ? { ...this.#options, from: 'committed' } : this.#options
     startOffset(this.#broker, policy, topic, wanted.partition, committed, (error, from) => {
       if (from === undefined) {
         this.#fail(error as Error)
       } else if (this.#owns(wanted) && !this.#feeds.has(name) && !this.#over) {
         this.#begun.add(name)
-        const feed = new PartitionFeed(
-          this.#broker,
-          topic,
-          wanted.partition,
-          from,
-          () => this.#events.wake(),
-          this.#options.isolation,
-        )
-        // What is not committed yet is committed at the first occasion, also when nothing is read.
-        feed.committed = committed
-        this.#feeds.set(name, feed)
-        this.#turns = [...this.#feeds.values()]
-        this.#events.wake()
+        this.#openFeed(name, topic, wanted.partition, from, committed)
       }
     })
+  }
+
+  #openFeed(
+    name: string,
+    topic: TopicDescription,
+    partition: number,
+    from: Offset,
+    committed: Offset | undefined,
+  ): void {
+    const wake = (): void => {
+      if (!feed.stopped && !this.#ready.includes(feed)) this.#ready.push(feed)
+      this.#events.wake()
+    }
+    const { isolation } = this.#options
+    const feed: PartitionFeed = new PartitionFeed(this.#broker, topic, partition, from, wake, isolation)
+    // What is not committed yet is committed at the first occasion, also when nothing is read.
+    feed.committed = committed
+    this.#feeds.set(name, feed)
+    wake()
   }
 
   #owns({ topic, partition }: TopicPartition): boolean {
@@ -233,15 +301,17 @@ export class GroupConsumer {
 
   #revoke(partitions: readonly TopicPartition[], done: () => void): void {
     const feeds = partitions.flatMap((partition) => this.#feeds.get(nameOf(partition)) ?? [])
-    for (const feed of feeds) feed.stop()
+    this.#stop(feeds)
     this.#whenDrained(feeds, () => {
       const finish = (): void => {
         this.#gone(partitions, 'moved')
         done()
       }
+      // Those that were lost in the meantime may be another's already.
+      const ours = feeds.filter(({ gone }) => !gone)
       if (!this.#options.commitFinished) finish()
       else {
-        this.commitPositions(positionsOf(feeds), (error) => {
+        this.commitPositions(positionsOf(ours), (error) => {
           if (error !== undefined)
             this.#sys.lines.write('warn', `revoked partitions were not committed: ${messageOf(error)}`)
           finish()
@@ -251,7 +321,8 @@ export class GroupConsumer {
   }
 
   #whenDrained(feeds: readonly PartitionFeed[], done: () => void): void {
-    const isDrained = (): boolean => this.#abandoned || feeds.every((feed) => feed.unfinished === 0)
+    const isDrained = (): boolean =>
+      this.#abandoned || feeds.every(({ working, gone }) => working === 0 || gone)
     if (isDrained()) {
       done()
       return
@@ -265,7 +336,7 @@ export class GroupConsumer {
       if (isDrained()) end()
     }
     const timer = this.#sys.timers.after(this.#options.drainMs, () => {
-      const left = feeds.filter(({ unfinished }) => unfinished > 0).map(({ name }) => name)
+      const left = feeds.filter(({ working }) => working > 0).map(({ name }) => name)
       const problem = `work on ${left.join(', ')} did not end within ${this.#options.drainMs} ms of the revocation`
       this.#sys.lines.write('warn', `${problem}: its records are given to the next owner again`)
       end()
@@ -274,13 +345,19 @@ export class GroupConsumer {
   }
 
   #gone(partitions: readonly TopicPartition[], why: 'moved' | 'lost'): void {
-    for (const partition of partitions) {
-      this.#feeds.get(nameOf(partition))?.stop()
-      this.#feeds.delete(nameOf(partition))
+    const feeds = partitions.flatMap((partition) => this.#feeds.get(nameOf(partition)) ?? [])
+    this.#stop(feeds)
+    for (const feed of feeds) {
+      feed.leave()
+      this.#feeds.delete(feed.name)
     }
-    this.#turns = [...this.#feeds.values()]
     this.#events.revoked(partitions, why)
     for (const check of [...this.#draining]) check()
+  }
+
+  #stop(feeds: readonly PartitionFeed[]): void {
+    this.#ready = this.#ready.filter((feed) => !feeds.includes(feed))
+    for (const feed of feeds) feed.stop()
   }
 
   #committed(positions: readonly NewPosition[]): void {
@@ -308,8 +385,7 @@ export class GroupConsumer {
     if (this.#over) return
     this.#over = true
     this.#commitTimer?.cancel()
-    for (const feed of this.#feeds.values()) feed.stop()
-    this.#turns = []
+    this.#stop([...this.#feeds.values()])
     this.#membership.close(() => undefined)
     this.#events.failed(error)
   }
@@ -317,11 +393,20 @@ export class GroupConsumer {
 
 function positionsOf(feeds: Iterable<PartitionFeed>): NewPosition[] {
   const positions: NewPosition[] = []
-  for (const { topic, partition, position, committed } of feeds) {
-    if (position === committed) continue
-    positions.push({ topic: topic.id, partition, offset: position, leaderEpoch: -1, metadata: '' })
+  for (const feed of feeds) {
+    if (feed.position !== feed.committed) positions.push(positionAt(feed, feed.position))
   }
   return positions
+}
+
+function positionAt({ topic, partition }: PartitionFeed, offset: Offset): NewPosition {
+  return { topic: topic.id, partition, offset, leaderEpoch: -1, metadata: '' }
+}
+
+/** What is said of a record whose partition is not the consumer's any more. */
+export function goneError({ feed, record }: HandedRecord): MillraceError {
+  const problem = `${feed.name}@${record.offset} belongs to another member now`
+  return new MillraceError('MILLRACE_REFUSED', `${problem}: drop the work, it is done there again`)
 }
 
 function isRejoin(error: Error): boolean {

@@ -66,11 +66,15 @@ export class Membership {
   #member = ''
   #generation = -1
   #owned: readonly TopicPartition[] = []
+  /** Taken from the member, and not let go of yet: still its own until `revoke` has called back. */
+  #leaving: readonly TopicPartition[] = []
   /** The leader's: what it assigned by. Undefined for the others. */
   #assignedBy: string | undefined
   #timer: Timer | undefined
   /** The number of the join, sync or heartbeat that is under way: answers to earlier ones are nobody's. */
   #call = 0
+  /** Who waits for the end of `close`; undefined: it has ended. */
+  #closing: (() => void)[] | undefined = []
 
   constructor(options: MembershipOptions, host: MembershipHost) {
     this.#options = options
@@ -85,7 +89,7 @@ export class Membership {
     return this.#phase
   }
 
-  /** In whose name positions are committed. */
+  /** In whose name positions are committed; a generation of -1 is nobody's: the coordinator would take it for a tool. */
   get identity(): GroupMember {
     const { group, instance } = this.#options
     return { group, member: this.#member, generation: this.#generation, instance }
@@ -132,20 +136,30 @@ export class Membership {
    * partitions for its return within the session timeout.
    */
   close(done: () => void): void {
-    if (this.#phase === 'closed') {
+    if (this.#closing === undefined) {
       done()
       return
     }
+    this.#closing.push(done)
+    if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#nextCall()
     this.#timer?.cancel()
+    const held = [...this.#owned, ...this.#leaving]
     const leave = (): void => {
       this.#owned = []
-      if (this.#member === '') done()
-      else this.#leave(this.#member, done)
+      this.#leaving = []
+      if (this.#member === '') this.#tellClosed()
+      else this.#leave(this.#member, () => this.#tellClosed())
     }
-    if (this.#owned.length === 0) leave()
-    else this.#host.revoke(this.#owned, leave)
+    if (held.length === 0) leave()
+    else this.#host.revoke(held, leave)
+  }
+
+  #tellClosed(): void {
+    const waiting = this.#closing ?? []
+    this.#closing = undefined
+    for (const done of waiting) done()
   }
 
   #leave(member: string, done: () => void): void {
@@ -206,12 +220,15 @@ export class Membership {
     this.#phase = revoked.length > 0 ? 'revoking' : 'stable'
     const call = this.#nextCall()
     this.#owned = [...kept, ...added]
+    this.#leaving = revoked
     this.#beatLater()
     if (added.length > 0) this.#host.assigned(added)
     if (revoked.length === 0 || call !== this.#call) return
     this.#host.revoke(revoked, () => {
+      if (call !== this.#call) return
+      this.#leaving = []
       // What was let go of can be given out now.
-      if (call === this.#call) this.join()
+      this.join()
     })
   }
 
@@ -262,13 +279,17 @@ export class Membership {
     this.#phase = 'closed'
     this.#nextCall()
     this.#timer?.cancel()
+    // The others need not wait until its session has timed out. A static member has its place taken, or comes back.
+    if (this.#member !== '') this.#leave(this.#member, () => undefined)
     this.#loseAll()
+    this.#tellClosed()
     this.#host.failed(error)
   }
 
   #loseAll(): void {
-    const lost = this.#owned
+    const lost = [...this.#owned, ...this.#leaving]
     this.#owned = []
+    this.#leaving = []
     this.#generation = -1
     if (lost.length > 0) this.#host.lost(lost)
   }

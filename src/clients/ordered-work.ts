@@ -14,6 +14,7 @@ export class OrderedWork {
   #waiting = 0
   #idle: (() => void)[] = []
   #room: (() => void)[] = []
+  #abandoned = false
 
   constructor(limit: number) {
     this.#limit = limit
@@ -39,12 +40,19 @@ export class OrderedWork {
 
   /** Resolves when another task may come. */
   async room(): Promise<void> {
-    while (this.full) await new Promise<void>((resolve) => this.#room.push(resolve))
+    while (this.full && !this.#abandoned) await new Promise<void>((resolve) => this.#room.push(resolve))
+  }
+
+  /** Nobody waits any longer for tasks that do not end. Idempotent. */
+  abandon(): void {
+    this.#abandoned = true
+    for (const resolve of [...this.#room.splice(0), ...this.#idle.splice(0)]) resolve()
   }
 
   /** Resolves when nothing runs or waits. */
   async idle(): Promise<void> {
-    while (this.#running + this.#waiting > 0) await new Promise<void>((resolve) => this.#idle.push(resolve))
+    while (this.#running + this.#waiting > 0 && !this.#abandoned)
+      await new Promise<void>((resolve) => this.#idle.push(resolve))
   }
 
   #startReady(): void {

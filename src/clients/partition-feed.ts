@@ -15,14 +15,20 @@ export interface HandedRecord {
 /**
  * One partition that a consumer owns: what was fetched and not handed out, what was handed out and is not finished.
  *
- * It ends by being stopped: nothing is handed out any more, what waited is dropped (its position was never passed), and
- * `signal` tells handlers that the partition is going to somebody else.
+ * It ends in two steps. Stopped: nothing is handed out any more, what waited is dropped (its position was never passed),
+ * and `signal` tells handlers that the partition is going to somebody else; their work may still end and be committed.
+ * Gone: it is somebody else's.
  */
 export class PartitionFeed {
   readonly topic: TopicDescription
   readonly partition: PartitionId
+  /** 'orders-0' */
+  readonly name: string
   /** Position that the coordinator is known to have; undefined: none. */
   committed: Offset | undefined
+  /** Records that were taken and whose work has not ended. */
+  #working = 0
+  #gone = false
   readonly #unfinished: UnfinishedOffsets
   readonly #reader: PartitionReader
   readonly #revoked = new AbortController()
@@ -43,17 +49,14 @@ export class PartitionFeed {
   ) {
     this.topic = topic
     this.partition = partition
+    this.name = `${topic.name}-${partition}`
     this.#from = from
     this.#fetchedTo = from
     this.#unfinished = new UnfinishedOffsets(from)
     this.#reader = broker.read(topic.id, partition, from, wake, isolation)
   }
 
-  get name(): string {
-    return `${this.topic.name}-${this.partition}`
-  }
-
-  /** Aborted when the partition is no longer the consumer's. */
+  /** Aborted when the feed is stopped. */
   get signal(): AbortSignal {
     return this.#revoked.signal
   }
@@ -67,8 +70,22 @@ export class PartitionFeed {
     return this.#unfinished.position
   }
 
-  get unfinished(): number {
-    return this.#unfinished.count
+  /**
+   * Records that are in somebody's hands. Not the same as unfinished ones: a handler that fails or that commits later
+   * lets go of a record which stays unfinished.
+   */
+  get working(): number {
+    return this.#working
+  }
+
+  /** The consumer may commit nothing for the partition any more. */
+  get gone(): boolean {
+    return this.#gone
+  }
+
+  /** The next record is here already. */
+  get hasBuffered(): boolean {
+    return this.#at < this.#records.length
   }
 
   /** The next record, in the order of offsets; undefined when there is none now. Throws MILLRACE_CORRUPT. */
@@ -81,6 +98,7 @@ export class PartitionFeed {
     }
     const record = this.#records[this.#at] as StoredRecord
     this.#at += 1
+    this.#working += 1
     return { feed: this, record, ticket: this.#unfinished.take(record.offset) }
   }
 
@@ -88,12 +106,23 @@ export class PartitionFeed {
     this.#unfinished.finish(ticket)
   }
 
+  /** The work on a record has ended, well or not. Once for each record that was taken. */
+  release(): void {
+    this.#working -= 1
+  }
+
   /** Finishes everything that was handed out up to the record of the ticket. */
   finishTo(ticket: Ticket): void {
     this.#unfinished.finishTo(ticket)
   }
 
-  /** Idempotent. */
+  /** The partition is somebody else's. Idempotent. */
+  leave(): void {
+    this.stop()
+    this.#gone = true
+  }
+
+  /** Nothing is handed out any more; what was may still be finished and committed. Idempotent. */
   stop(): void {
     if (this.stopped) return
     this.#reader.close()

@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.ts'
 import type { CommitPositions, NewPosition } from '../broker/groups.ts'
-import type { GroupConsumer } from '../clients/group-consumer.ts'
+import { type GroupConsumer, goneError } from '../clients/group-consumer.ts'
 import { handedOf } from './consumer.ts'
 
 /** Which records of which consumers a transaction says are done. */
@@ -26,10 +26,7 @@ export class CommittedRecords {
     for (const each of this.#records) {
       const { consumer, record } = handedOf(each) as NonNullable<ReturnType<typeof handedOf>>
       const { feed } = record
-      if (feed.stopped) {
-        const problem = `${feed.name}@${record.record.offset} belongs to another member now`
-        throw new MillraceError('MILLRACE_REFUSED', `${problem}: drop the work, it is done there again`)
-      }
+      if (feed.gone) throw goneError(record)
       let positions = byConsumer.get(consumer)
       if (positions === undefined) byConsumer.set(consumer, (positions = new Map()))
       const offset = Math.max(record.record.offset + 1, positions.get(feed.name)?.offset ?? 0)
@@ -46,7 +43,8 @@ export class CommittedRecords {
     for (const each of this.#records) {
       const { consumer, record } = handedOf(each) as NonNullable<ReturnType<typeof handedOf>>
       consumer.finishTo(record)
-      record.feed.committed = record.record.offset + 1
+      const { feed } = record
+      feed.committed = Math.max(record.record.offset + 1, feed.committed ?? 0)
     }
   }
 }

@@ -116,10 +116,12 @@ export class OpenLog implements AsyncDisposable {
   consumer<T extends ConsumedTopic, const C extends CommitMode = 'auto'>(
     options: ConsumerOptions<T, C>,
   ): Consumer<T, C> {
-    const make = async (): Promise<void> => {
-      for (const topic of options.topics) await ensureTopic(this.#broker, topic as never)
-    }
-    const consumer = new Consumer<T, C>(this.#sys, this.#broker, options, make)
+    const consumer: Consumer<T, C> = new Consumer<T, C>(this.#sys, this.#broker, options, {
+      makeTopics: async () => {
+        for (const topic of options.topics) await ensureTopic(this.#broker, topic as never)
+      },
+      closed: () => this.#consumers.delete(consumer),
+    })
     this.#consumers.add(consumer)
     return consumer
   }
