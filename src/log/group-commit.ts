@@ -160,7 +160,11 @@ export class GroupCommit {
     let inside = true
     round.close((failed) => {
       this.#syncing = false
-      if (this.#failure !== undefined) return
+      if (this.#failure !== undefined) {
+        // The log failed meanwhile, by a checkpoint say; somebody may wait for this sync to close it.
+        this.#tellIdle()
+        return
+      }
       if (failed !== undefined) {
         this.fail(afterSync(failed))
         return
@@ -222,10 +226,11 @@ export class GroupCommit {
     this.#flushing = true
     try {
       this.#host.beforeFlush(this.#nextNumber)
+      // A checkpoint that failed at once ended the log: these items were not among those that it refused.
+      const { failure } = this
+      if (failure !== undefined) throw failure
       for (const item of items) if (item.kind === 'append') placement.place(item.parts)
-      placement.write()
-      // Durable bytes that no entry names are cut by a recovery: this may come before all that can still fail.
-      if (round !== undefined) placement.eachToSync((segment) => round.start(segment))
+      placement.write(round)
       this.#encode(items)
       this.#host.journal.makeRoom(this.#block.sizeBytes)
     } catch (error) {
