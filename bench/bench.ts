@@ -10,16 +10,27 @@ export interface BenchContext {
   readonly seconds: number
   /** Whether the case was asked for: all, or those whose names contain the text of `--case`. */
   wants(name: string): boolean
+  /** The script that runs a real Apache Kafka, if one was named: `--kafka`, or MILLRACE_KAFKA_SH. */
+  readonly kafka: string | undefined
 }
 
-export function benchContext(
-  seconds: number,
-  baseFolder: string,
-  caseText: string,
-): BenchContext & { clean(): void } {
+export interface BenchSettings {
+  readonly seconds: number
+  readonly baseFolder: string
+  readonly caseText: string
+  readonly kafka: string | undefined
+}
+
+export function benchContext({
+  seconds,
+  baseFolder,
+  caseText,
+  kafka,
+}: BenchSettings): BenchContext & { clean(): void } {
   const folders: string[] = []
   return {
     seconds,
+    kafka,
     wants: (name) => name.includes(caseText),
     rounds: (normal) => Math.max(1, Math.round((normal * seconds) / 10)),
     folder(name) {

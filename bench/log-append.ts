@@ -1,9 +1,9 @@
-import { closeSync, fdatasync, openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
-import { BatchBuilder } from '../src/record/batch-builder.ts'
+import { encodedBatch } from './batches.ts'
 import type { BenchContext } from './bench.ts'
 import { openBenchLog } from './log-fixture.ts'
 import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { openPlainFile } from './plain-file.ts'
 
 const BENCH = 'log-append'
 
@@ -46,7 +46,10 @@ async function appendCase(
       appendFrom(batches, appends, (bytes) => log.append(partition, bytes), perBatch),
     )
     // The same bytes; and one sync for all callers' batches, which is what a group commit can reach at best.
-    const limit = await timed(() => plain.append(batches, appends, perBatch))
+    const limit = await timed(async () => {
+      for (let index = 0; index < appends; index++) await plain.append(batches)
+      return callers * appends * perBatch
+    })
     if (round === 0) continue
     costs.log.push(ours)
     costs.plain.push(limit)
@@ -71,32 +74,4 @@ async function appendFrom(
   }
   await Promise.all(batches.map(caller))
   return batches.length * appends * perBatch
-}
-
-function encodedBatch(recordBytes: number, perBatch: number): Uint8Array {
-  const builder = new BatchBuilder()
-  for (let index = 0; index < perBatch; index++) {
-    builder.append(1_700_000_000_000 + index, null, Buffer.alloc(recordBytes, 97 + (index % 26)))
-  }
-  return builder.build()
-}
-
-/** A plain loop that writes the same bytes to one file and syncs as often. */
-function openPlainFile(path: string) {
-  const descriptor = openSync(path, 'w')
-  let position = 0
-  const sync = (): Promise<void> =>
-    new Promise((resolve, reject) =>
-      fdatasync(descriptor, (error) => (error === null ? resolve() : reject(error))),
-    )
-  return {
-    async append(batches: readonly Uint8Array[], appends: number, perBatch: number): Promise<number> {
-      for (let index = 0; index < appends; index++) {
-        for (const batch of batches) position += writeSync(descriptor, batch, 0, batch.length, position)
-        await sync()
-      }
-      return batches.length * appends * perBatch
-    },
-    close: () => closeSync(descriptor),
-  }
 }

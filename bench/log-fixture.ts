@@ -1,6 +1,6 @@
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Log, LogPartition } from '../src/log/log.ts'
+import type { Log, LogPartition, LogTopicSettings } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
 
@@ -8,6 +8,9 @@ import { nodeSys } from '../src/sys/node/node-sys.ts'
 export interface BenchLog {
   readonly folder: string
   makePartition(topic: string): Promise<LogPartition>
+  makePartitions(topic: string, settings: LogTopicSettings): Promise<readonly LogPartition[]>
+  /** Those of a topic that is there. */
+  partitions(topic: string): readonly LogPartition[]
   /** Resolves when the batch is durable. */
   append(partition: LogPartition, batch: Uint8Array): Promise<void>
   /** Everything in a partition, in big chunks of whole batches. */
@@ -17,16 +20,22 @@ export interface BenchLog {
 
 export function openBenchLog(folder: string): BenchLog {
   const log: Log = openLog(nodeSys(), folder)
+  const makePartitions = (topic: string, settings: LogTopicSettings): Promise<readonly LogPartition[]> =>
+    new Promise((resolve, reject) => {
+      log.createTopic(topic, settings, (error, made) => {
+        if (made === undefined) reject(error ?? new Error(`no topic ${topic}`))
+        else resolve(made.partitions)
+      })
+    })
   return {
     folder,
-    makePartition: (topic) =>
-      new Promise((resolve, reject) => {
-        log.createTopic(topic, { partitions: 1 }, (error, made) => {
-          const partition = made?.partitions[0]
-          if (partition === undefined) reject(error ?? new Error(`no partition of ${topic}`))
-          else resolve(partition)
-        })
-      }),
+    makePartitions,
+    async makePartition(topic) {
+      const [partition] = await makePartitions(topic, { partitions: 1 })
+      if (partition === undefined) throw new Error(`no partition of ${topic}`)
+      return partition
+    },
+    partitions: (topic) => log.topic(topic)?.partitions ?? [],
     append: (partition, batch) =>
       new Promise((resolve, reject) => {
         log.append([{ topic: partition.topic.id, partition: partition.index, bytes: batch }], (error) =>

@@ -1,25 +1,37 @@
 /**
- * npm run bench -- [name ...] [--case TEXT] [--seconds N] [--json] [--folder DIR]
+ * npm run bench -- [name ...] [--case TEXT] [--seconds N] [--json] [--folder DIR] [--kafka SCRIPT]
  *
  * Each case is measured in turns with a limit that is measured in the same run; bench/README.md says how to read them.
  */
 import { parseArgs } from 'node:util'
 import { type BenchContext, benchContext } from './bench.ts'
+import { groupRead } from './group-read.ts'
+import { kafka } from './kafka.ts'
 import { latency } from './latency.ts'
 import { logAppend } from './log-append.ts'
 import { logRead } from './log-read.ts'
 import { type Measurement, machine } from './measure.ts'
 import { pipe } from './pipe.ts'
+import { producer } from './producer.ts'
 import { restart } from './restart.ts'
+import { send } from './send.ts'
+import { start } from './start.ts'
+import { transactions } from './transactions.ts'
 import { windowCount } from './window-count.ts'
 
 const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<readonly Measurement[]>>> = {
   'log-append': logAppend,
   'log-read': logRead,
+  producer,
+  transactions,
+  'group-read': groupRead,
+  send,
+  start,
   pipe,
   'window-count': windowCount,
   latency,
   restart,
+  kafka,
 }
 
 const { values, positionals } = parseArgs({
@@ -29,6 +41,7 @@ const { values, positionals } = parseArgs({
     json: { type: 'boolean' },
     folder: { type: 'string' },
     case: { type: 'string' },
+    kafka: { type: 'string' },
   },
 })
 const seconds = Number(values.seconds ?? 10)
@@ -43,7 +56,12 @@ if (unknown.length > 0 || !(seconds > 0)) {
 const chosen = positionals.length > 0 ? positionals : Object.keys(BENCHES)
 if (values.json !== true) process.stdout.write(`${machine()}, --seconds ${seconds}\n`)
 for (const name of chosen) {
-  const context = benchContext(seconds, values.folder ?? '.', values.case ?? '')
+  const context = benchContext({
+    seconds,
+    baseFolder: values.folder ?? '.',
+    caseText: values.case ?? '',
+    kafka: values.kafka ?? process.env['MILLRACE_KAFKA_SH'],
+  })
   try {
     const measurements = (await BENCHES[name]?.(context)) ?? []
     for (const result of measurements)
@@ -54,9 +72,13 @@ for (const name of chosen) {
 }
 
 function line(result: Measurement): string {
-  const rate = Math.round(result.rate).toLocaleString('en').padStart(14)
+  // Times may be shorter than a millisecond.
+  const digits = result.unit === 'ms' ? 2 : 0
+  const rate = result.rate
+    .toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits })
+    .padStart(14)
   const perCpu = Math.round(result.ratePerCpuSecond).toLocaleString('en').padStart(14)
   const ratio = result.ratio === null ? '' : `${(result.ratio * 100).toFixed(0).padStart(5)} % of the limit`
   const rss = `${Math.round(result.rssBytes / 2 ** 20)} MiB`.padStart(9)
-  return `${result.bench.padEnd(13)} ${result.case.padEnd(28)} ${rate} ${result.unit.padEnd(10)} ${perCpu} /cpu s ${rss}${ratio}\n`
+  return `${result.bench.padEnd(13)} ${result.case.padEnd(40)} ${rate} ${result.unit.padEnd(10)} ${perCpu} /cpu s ${rss}${ratio}\n`
 }

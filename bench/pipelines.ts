@@ -11,6 +11,7 @@ export interface BenchEvent {
 
 const unchecked = asIs<BenchEvent>()
 export const events = topic('events', { value: unchecked })
+export const partitionedEvents = topic('partitioned-events', { value: unchecked, partitions: 4 })
 export const piped = topic('piped', { value: asIs<{ page: string; cents: number }>() })
 interface Row {
   readonly key: string
