@@ -13,6 +13,7 @@ import {
   stampAppendTime,
   verifyBatch,
 } from '../record/batch-header.ts'
+import { requireKeys } from './compaction/required-keys.ts'
 import type { Partition } from './partition.ts'
 import type { PlacedPart } from './placement.ts'
 import { concernsProducers } from './producer-states.ts'
@@ -22,7 +23,7 @@ import { concernsProducers } from './producer-states.ts'
  * checksum is the maker's duty. Returns whether a batch concerns the states of producers. Throws MILLRACE_INVALID_ARGUMENT, MILLRACE_RECORD_TOO_LARGE.
  */
 export function checkBatches(partition: Partition, bytes: Uint8Array): boolean {
-  const { recordBytesMax, timestampType } = partition.topic.settings
+  const { recordBytesMax, timestampType, cleanup } = partition.topic.settings
   let at = 0
   let ofProducers = false
   let wrong = bytes.length === 0 ? 'there is no batch' : undefined
@@ -38,6 +39,7 @@ export function checkBatches(partition: Partition, bytes: Uint8Array): boolean {
         if (sizeBytes > recordBytesMax) checkRecordSizes(partition, bytes, at, sizeBytes)
         // The log will make a new checksum for its timestamp: over what the maker meant.
         if (timestampType === 'logAppendTime') wrong = verifyBatch(bytes, at, bytes.length)
+        if (cleanup !== 'delete') requireKeys(partition.name, bytes, at)
         if (concernsProducers(bytes, at)) ofProducers = true
         at += sizeBytes
       }

@@ -81,6 +81,7 @@ export class Housekeeper implements Housekeeping {
   #timer: Timer | undefined
   #background = false
   #stopped = false
+  #ended: (() => void) | undefined
 
   constructor(host: HousekeeperHost, options: HousekeepingOptions = {}) {
     this.#host = host
@@ -95,9 +96,9 @@ export class Housekeeper implements Housekeeping {
     this.#rest()
   }
 
-  /** The log closes. */
-  stop(): void {
-    if (this.#stopped) return
+  /** The log closes. Calls `ended` when no step is under way any more. */
+  stop(ended: () => void): void {
+    assert(!this.#stopped, 'a log closes once')
     this.#stopped = true
     this.#timer?.cancel()
     if (!this.#stepping) this.#current?.job.abandon()
@@ -105,6 +106,8 @@ export class Housekeeper implements Housekeeping {
     this.#asked = []
     this.#askedNext = []
     for (const answer of asked) answer(closed(), undefined)
+    if (this.#stepping) this.#ended = ended
+    else ended()
   }
 
   status(): readonly HousekeepingStatus[] {
@@ -198,7 +201,10 @@ export class Housekeeper implements Housekeeping {
         if (more) job.abandon()
         this.#finish(current, error)
       } else this.#note(partition, what, job, undefined)
-      if (this.#stopped) return
+      if (this.#stopped) {
+        this.#ended?.()
+        return
+      }
       const waitMs = this.#unpaced ? 0 : ((job.bytesDone - before) / this.#bytesPerSecond) * 1000
       if (waitMs > 0) this.#timer = this.#host.timers.after(waitMs, () => this.#goOn(), true)
       else if (inside) goOn = true

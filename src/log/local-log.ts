@@ -127,6 +127,7 @@ export class LocalLog implements Log {
       disk: sys.disk,
       files,
       change: (type, body, written, done) => this.#change(type, body, written, done),
+      failed: () => this.failure !== undefined,
       fail: (error) => this.#commit.fail(error),
       warn: (message) => sys.lines.write('warn', message),
     })
@@ -139,6 +140,7 @@ export class LocalLog implements Log {
       random: () => Number.parseInt(sys.random.uuid().slice(0, 8), 16),
       syncFolder: (path) => sys.disk.syncFolder(path),
       nextEntry: () => this.#commit.nextNumber,
+      stopped: () => this.#stopped() !== undefined,
       roll: (partition, answer) => this.#roll(partition, answer),
     })
   }
@@ -219,11 +221,12 @@ export class LocalLog implements Log {
       return
     }
     this.#closing = [answer]
-    this.#housekeeper.stop()
-    this.#commit.whenIdle(() => {
-      if (this.failure !== undefined) this.#end(undefined)
-      else this.#checkpointer.whenDone(() => this.#commit.whenIdle(() => this.#closeCleanly()))
-    })
+    this.#housekeeper.stop(() =>
+      this.#commit.whenIdle(() => {
+        if (this.failure !== undefined) this.#end(undefined)
+        else this.#checkpointer.whenDone(() => this.#commit.whenIdle(() => this.#closeCleanly()))
+      }),
+    )
   }
 
   /** Everything is synced, then the state as a clean checkpoint is the whole journal. */

@@ -74,7 +74,10 @@ export interface LogTopicSettings {
   readonly segmentBytes?: number
   /** A segment is closed when a batch is so much later than its first one (by their timestamps). Default 7 days. */
   readonly segmentMs?: DurationMs
-  /** What becomes of old records. Default 'delete', as `retentionMs` and `retentionBytes` say. */
+  /**
+   * What becomes of old records. Default 'delete', as `retentionMs` and `retentionBytes` say. 'compact' keeps the latest
+   * one of each key, and refuses records without a key; those that were there before stay.
+   */
   readonly cleanup?: 'delete' | 'compact' | 'compact,delete'
   /** A segment whose latest record is older goes. Default null: records stay for ever. */
   readonly retentionMs?: DurationMs | null

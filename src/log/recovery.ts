@@ -279,7 +279,10 @@ export class Recovery {
     }
     for (const [index, part] of parts.entries()) {
       const { segment, partition, bytes } = places[index] as PartPlace
-      if (part.bytes !== undefined) this.#write(segment, part)
+      if (part.bytes !== undefined) this.#write(segment, part.bytes, part)
+      // Read back is not durable: after a sync that failed, the bytes may be in the page cache only, and as if they had
+      // been written. Only what is written again is synced again.
+      else if (bytes !== undefined && entry.number >= this.#journal.durable) this.#write(segment, bytes, part)
       segment.touched = true
       if (bytes !== undefined) partition.transactions.replay(bytes)
     }
@@ -337,7 +340,7 @@ export class Recovery {
     return crc === part.crc ? bytes : `the bytes from ${part.position} to ${end} have another checksum`
   }
 
-  #write(segment: MutableSegment, part: GroupPart): void {
+  #write(segment: MutableSegment, bytes: Uint8Array, part: GroupPart): void {
     if (segment.gone) return
     const path = `${segment.path}.log`
     if (!this.#disk.exists(path)) {
@@ -349,7 +352,7 @@ export class Recovery {
       this.#files.create(path)
       segment.made = true
     }
-    if (!segment.gone) this.#files.use(path).write(part.bytes as Uint8Array, part.position)
+    if (!segment.gone) this.#files.use(path).write(bytes, part.position)
   }
 
   #stopAt(entry: JournalEntry, why: string): void {
@@ -368,7 +371,7 @@ export class Recovery {
     // First these: an empty segment that the others made way for is the one that stays.
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
       // A file that waits for its place: the log drops it when the start moves again.
-      if (record.swap !== undefined) break
+      if (segments[0]?.base === record.swap?.old[0]) break
       this.#removeSegment((segments.shift() as MutableSegment).path)
     }
     // A segment was begun, but the group for it does not count. Its file is a stray one.

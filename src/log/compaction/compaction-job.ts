@@ -13,6 +13,7 @@ import {
   batchProducerId,
   batchRecordCount,
   CONTROL_BIT,
+  NO_PRODUCER_ID,
   TRANSACTIONAL_BIT,
 } from '../../record/batch-header.ts'
 import type { AbortedEntry } from '../aborted-index.ts'
@@ -20,13 +21,13 @@ import type { HousekeepingJob } from '../housekeeper.ts'
 import { segmentPath } from '../log-paths.ts'
 import type { OpenFiles } from '../open-files.ts'
 import type { Partition } from '../partition.ts'
-import { Segment, type SegmentHost } from '../segment.ts'
+import { type BatchPlace, Segment, type SegmentHost } from '../segment.ts'
 import { swapFile, swapSuffix } from '../segment-swap.ts'
 import type { SegmentSwap } from '../shape-entries.ts'
 import { BatchCleaner, type CleaningRules } from './batch-cleaner.ts'
 import { CleanedFile } from './cleaned-file.ts'
 import { CleanedTransactions } from './cleaned-transactions.ts'
-import { type CleanableSection, segmentGroups } from './dirty-section.ts'
+import type { CleanableSection } from './dirty-section.ts'
 import { KeyHasher } from './key-hash.ts'
 import { KeyOffsetMap, mapBytesFor, SECTION_OFFSETS_MAX } from './key-offset-map.ts'
 import { RecordScanner } from './record-scanner.ts'
@@ -41,17 +42,21 @@ export interface CompactionHost extends SegmentHost {
   /** 32 random bits. */
   readonly random: () => number
   readonly syncFolder: (path: string) => void
+  /** The log takes nothing any more. */
+  readonly stopped: () => boolean
   /** Of the next journal entry. */
   readonly nextEntry: () => number
 }
 
+/** What index entries can hold. */
+const RELATIVE_OFFSET_MAX = 0x7fff_ffff
 /** How much is looked at before a step may end. */
 const SLICE_BYTES = 1024 * 1024
 
 /** Something that ends later. */
 type Wait = (done: (error: Error | undefined) => void) => void
 /** Each value is a point where a step may end, or something to wait for first. */
-type Work = Generator<Wait | undefined, void, undefined>
+type Work<T> = Generator<Wait | undefined, T, undefined>
 
 export class CompactionJob implements HousekeepingJob {
   bytesDone = 0
@@ -59,7 +64,7 @@ export class CompactionJob implements HousekeepingJob {
   readonly #host: CompactionHost
   readonly #partition: Partition
   readonly #to: Offset
-  readonly #work: Work
+  readonly #work: Work<void>
   /** The file that is written now, and not yet swapped. */
   #temporary: string | undefined
 
@@ -74,13 +79,18 @@ export class CompactionJob implements HousekeepingJob {
   step(bytesMax: number, done: (error: Error | undefined, more: boolean) => void): void {
     const enough = this.bytesDone + bytesMax
     const goOn = (error?: Error): void => {
+      if (this.#host.stopped()) {
+        this.abandon()
+        done(error, false)
+        return
+      }
       let ended: boolean
       let wait: Wait | undefined
       try {
         do {
           const result = error === undefined ? this.#work.next() : this.#work.throw(error)
           ended = result.done === true
-          wait = result.value ?? undefined
+          wait = result.done === true ? undefined : result.value
         } while (!ended && wait === undefined && this.bytesDone < enough)
       } catch (thrown) {
         this.abandon()
@@ -98,7 +108,7 @@ export class CompactionJob implements HousekeepingJob {
     this.#removeTemporary()
   }
 
-  *#passes(): Work {
+  *#passes(): Work<void> {
     const partition = this.#partition
     while (!partition.removed && partition.cleanedTo < this.#to) {
       const segments = partition.segments.filter(({ next }) => next <= this.#to)
@@ -119,9 +129,8 @@ export class CompactionJob implements HousekeepingJob {
       }
       const cleaner = new BatchCleaner(rules)
       const affected = segments.filter(({ base }) => base < upTo)
-      for (const group of segmentGroups(affected, partition.topic.settings.segmentBytes)) {
-        yield* this.#cleanGroup(group, cleaner)
-        if (partition.removed) return
+      for (let at = 0; at < affected.length && !partition.removed; ) {
+        at += yield* this.#cleanGroup(affected.slice(at), cleaner)
       }
       if (partition.removed) return
       yield (done) => this.#host.swapper.cleaned(partition, upTo, done)
@@ -147,113 +156,106 @@ export class CompactionJob implements HousekeepingJob {
     segments: readonly Segment[],
     from: Offset,
     hash: KeyHasher,
-  ): Generator<undefined, { readonly map: KeyOffsetMap; readonly upTo: Offset }, undefined> {
-    const { mapBytesMax } = this.#host
-    let map = new KeyOffsetMap(from, mapBytesMax)
+  ): Work<{ readonly map: KeyOffsetMap; readonly upTo: Offset }> {
+    let map = new KeyOffsetMap(from, this.#host.mapBytesMax)
+    let upTo = this.#to
     const scanner = new RecordScanner()
     const transactions = this.#transactions(segments)
-    for (const segment of segments) {
-      if (segment.next <= from) continue
-      const batches = new SegmentBatches(this.#partition, segment)
-      let reported = 0
-      for (let batch = batches.next(); batch !== undefined; batch = batches.next()) {
-        const { bytes, at } = batches
-        const count = batchRecordCount(bytes, at)
-        if (batch.last < from) continue
-        if (count > map.room || batch.last - from > SECTION_OFFSETS_MAX) {
-          if (map.size > 0) return { map, upTo: batch.first }
-          map = new KeyOffsetMap(from, mapBytesFor(count))
+    const note = (bytes: Uint8Array, at: number, batch: BatchPlace): boolean => {
+      const count = batchRecordCount(bytes, at)
+      if (batch.last < from || count === 0 || (batch.attributes & CONTROL_BIT) !== 0) return true
+      if (count > map.room || batch.last - from > SECTION_OFFSETS_MAX) {
+        if (map.size > 0) {
+          upTo = batch.first
+          return false
         }
-        if (count > 0 && (batch.attributes & CONTROL_BIT) === 0) {
-          const aborted =
-            (batch.attributes & TRANSACTIONAL_BIT) !== 0 &&
-            transactions.data(batchProducerId(bytes, at), batch.first)
-          if (!aborted) noteKeys(scanner, bytes, at, from, hash, map)
-        }
-        if (batches.position - reported < SLICE_BYTES) continue
-        this.bytesDone += batches.position - reported
-        reported = batches.position
-        yield undefined
-        if (!this.#isThere(segment)) break
+        map = new KeyOffsetMap(from, mapBytesFor(count))
       }
-      this.bytesDone += segment.sizeBytes - reported
+      const aborted =
+        (batch.attributes & TRANSACTIONAL_BIT) !== 0 &&
+        transactions.data(batchProducerId(bytes, at), batch.first)
+      if (!aborted) noteKeys(scanner, bytes, at, from, hash, map)
+      return true
     }
-    return { map, upTo: this.#to }
+    for (const segment of segments) {
+      if (segment.next > from && upTo === this.#to) yield* this.#eachBatch(segment, note)
+    }
+    return { map, upTo }
   }
 
-  *#cleanGroup(group: readonly Segment[], cleaner: BatchCleaner): Work {
+  /** Writes as many of the segments anew as fit into one. Returns how many. */
+  *#cleanGroup(segments: readonly Segment[], cleaner: BatchCleaner): Work<number> {
     const { files } = this.#host
-    const partition = this.#partition
-    if (!group.every((segment) => this.#isThere(segment))) return
-    const first = group[0] as Segment
-    const last = group.at(-1) as Segment
-    const old = group.map(({ base }) => base)
-    const planned = { old, suffix: swapSuffix(this.#host.nextEntry()) }
-    const path = swapFile(partition.folder, planned)
+    const { segmentBytes } = this.#partition.topic.settings
+    const first = segments[0] as Segment
+    if (!this.#isThere(first)) return 1
+    const suffix = swapSuffix(this.#host.nextEntry())
+    const path = swapFile(this.#partition.folder, { old: [first.base], suffix })
     const file = new CleanedFile(files, path, first.base)
     this.#temporary = path
-    let changed = group.length > 1
+    let changed = false
     cleaner.begin()
-    for (const segment of group) {
-      const batches = new SegmentBatches(partition, segment)
-      let reported = 0
-      for (let batch = batches.next(); batch !== undefined; batch = batches.next()) {
-        const { bytes, at } = batches
-        const cleaned = cleaner.clean(bytes, at, batch)
-        if (cleaned === 'unchanged') file.add(bytes, at, at + batch.sizeBytes, batch)
-        else if (cleaned === 'gone') {
-          file.drop(batch)
-          // An empty batch that only held the place of others does so again.
-          if (batchRecordCount(bytes, at) > 0 || batchProducerId(bytes, at) >= 0) changed = true
-        } else {
-          file.add(cleaned, 0, cleaned.length, batch)
-          changed = true
-        }
-        if (batches.position - reported < SLICE_BYTES) continue
-        this.bytesDone += batches.position - reported
-        reported = batches.position
-        yield undefined
-        if (!group.every((each) => this.#isThere(each))) break
-      }
-      this.bytesDone += segment.sizeBytes - reported
+    const clean = (bytes: Uint8Array, at: number, batch: BatchPlace): boolean => {
+      const cleaned = cleaner.clean(bytes, at, batch)
+      if (cleaned === 'unchanged') file.add(bytes, at, at + batch.sizeBytes, batch)
+      else if (cleaned !== 'gone') file.add(cleaned, 0, cleaned.length, batch)
+      else file.drop(batch)
+      // An empty batch that only held the place of others does so again.
+      if (cleaned !== 'unchanged' && !isPlaceholder(bytes, at)) changed = true
+      return true
     }
-    file.end(last.next)
-    const there = group.every((each) => this.#isThere(each))
-    if (!there || file.tooLarge || !(changed || file.sizeBytes < first.sizeBytes)) {
-      this.#removeTemporary()
-      return
+    const group: Segment[] = []
+    for (const segment of segments) {
+      const fits = file.sizeBytes + segment.sizeBytes <= segmentBytes
+      if (group.length > 0 && !(fits && segment.next - first.base <= RELATIVE_OFFSET_MAX)) break
+      yield* this.#eachBatch(segment, clean)
+      group.push(segment)
     }
-    yield (done) => files.use(path).sync(done)
+    file.end((group.at(-1) as Segment).next)
+    const better = changed || group.length > 1 || file.sizeBytes < first.sizeBytes
+    if (better && !file.tooLarge) yield* this.#swap(group, file, suffix, cleaner)
+    this.#removeTemporary()
+    return group.length
+  }
+
+  /** Nothing is swapped if one of the segments went meanwhile: another round cleans the others. */
+  *#swap(group: readonly Segment[], file: CleanedFile, suffix: string, cleaner: BatchCleaner): Work<void> {
+    const partition = this.#partition
+    yield (done) => this.#host.files.use(file.path).sync(done)
     this.#host.syncFolder(partition.folder)
-    if (!group.every((each) => this.#isThere(each))) {
-      this.#removeTemporary()
-      return
-    }
+    if (!group.every((segment) => this.#isThere(segment))) return
     const { sizeBytes, index } = file
-    const segment = new Segment(
-      this.#host,
-      segmentPath(partition.folder, first.base),
-      first.base,
-      sizeBytes,
-      last.next,
-    )
+    const { base } = group[0] as Segment
+    const { next } = group.at(-1) as Segment
+    const segment = new Segment(this.#host, segmentPath(partition.folder, base), base, sizeBytes, next)
     segment.seal()
     segment.transactions.replace(this.#abortedOf(group, cleaner.markers))
     const summary = segment.transactions.summary()
-    const swap: SegmentSwap = {
-      ...planned,
-      sizeBytes,
-      next: last.next,
-      aborted: summary === undefined ? null : [first.base, summary.count, summary.crc],
-    }
+    const aborted = summary === undefined ? null : ([base, summary.count, summary.crc] as const)
+    const swap: SegmentSwap = { old: group.map((each) => each.base), sizeBytes, next, suffix, aborted }
+    const removedTombstone = cleaner.removedTombstone < 0 ? null : cleaner.removedTombstone
+    // From here on it is the journal that says what becomes of the file.
     this.#temporary = undefined
-    const removed = cleaner.removedTombstone
-    yield (done) =>
-      this.#host.swapper.swap(
-        partition,
-        { swap, segment, index, removedTombstone: removed < 0 ? null : removed },
-        done,
-      )
+    yield (done) => this.#host.swapper.swap(partition, { swap, segment, index, removedTombstone }, done)
+  }
+
+  /** Until `visit` returns false, or the segment goes. */
+  *#eachBatch(
+    segment: Segment,
+    visit: (bytes: Uint8Array, at: number, batch: BatchPlace) => boolean,
+  ): Work<void> {
+    const batches = new SegmentBatches(this.#partition, segment)
+    let reported = 0
+    while (this.#isThere(segment)) {
+      const batch = batches.next()
+      if (batch === undefined || !visit(batches.bytes, batches.at, batch)) break
+      if (batches.position - reported < SLICE_BYTES) continue
+      this.bytesDone += batches.position - reported
+      reported = batches.position
+      yield undefined
+    }
+    this.bytesDone += batches.position - reported
+    yield undefined
   }
 
   /** What the transaction indexes say of markers that stay. */
@@ -273,6 +275,11 @@ export class CompactionJob implements HousekeepingJob {
     this.#temporary = undefined
     if (temporary !== undefined) this.#host.files.remove(temporary)
   }
+}
+
+/** No record, and no producer either. */
+function isPlaceholder(bytes: Uint8Array, at: number): boolean {
+  return batchRecordCount(bytes, at) === 0 && batchProducerId(bytes, at) === NO_PRODUCER_ID
 }
 
 function noteKeys(

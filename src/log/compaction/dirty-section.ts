@@ -62,24 +62,3 @@ export function mustRoll(partition: Partition, now: Timestamp): boolean {
 function isOlder(segment: Segment | undefined, than: Timestamp): boolean {
   return segment?.firstTimestamp !== undefined && segment.firstTimestamp < than
 }
-
-/** What index entries can hold. */
-const RELATIVE_OFFSET_MAX = 0x7fff_ffff
-
-/** Neighbours that fit into one segment together, as they are now. */
-export function segmentGroups(segments: readonly Segment[], segmentBytes: number): Segment[][] {
-  const groups: Segment[][] = []
-  let bytes = 0
-  for (const segment of segments) {
-    const group = groups.at(-1)
-    const fits = bytes + segment.sizeBytes <= segmentBytes
-    if (group !== undefined && fits && segment.next - (group[0] as Segment).base <= RELATIVE_OFFSET_MAX) {
-      group.push(segment)
-      bytes += segment.sizeBytes
-    } else {
-      groups.push([segment])
-      bytes = segment.sizeBytes
-    }
-  }
-  return groups
-}

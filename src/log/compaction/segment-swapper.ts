@@ -6,7 +6,7 @@ import type { OpenFiles } from '../open-files.ts'
 import type { Partition } from '../partition.ts'
 import type { Segment } from '../segment.ts'
 import type { SegmentIndex } from '../segment-index.ts'
-import { finishSwap } from '../segment-swap.ts'
+import { finishSwap, swapFile } from '../segment-swap.ts'
 import { type SegmentSwap, writeShape } from '../shape-entries.ts'
 
 export interface SwapHost {
@@ -19,6 +19,7 @@ export interface SwapHost {
     written: () => void,
     done: (error: Error | undefined) => void,
   ) => void
+  readonly failed: () => boolean
   /** Nothing is acknowledged from now on: what the disk holds is known only after reopening. */
   readonly fail: (error: Error) => void
   readonly warn: (message: string) => void
@@ -62,6 +63,8 @@ export class SegmentSwapper {
         return
       }
       partition.swapRefused()
+      // Of a log that failed nobody knows whether the entry is in the journal.
+      if (!this.#host.failed()) this.#host.files.remove(swapFile(partition.folder, swap))
       done(error)
     })
   }
