@@ -17,11 +17,11 @@ import type {
 /** What a contract needs of the world that an adapter lives in. */
 export interface BrokerWorld {
   /** Opens the broker: again after a close, over the same data. */
-  open(): Broker
+  open(): Broker | Promise<Broker>
   /** Lets time pass, so that what was asked is answered. */
   settle(): Promise<void>
   /** After the last close. */
-  end(): void
+  end(): void | Promise<void>
 }
 
 /** Turns of `settle` after which an answer that did not come will not come. */
@@ -43,13 +43,13 @@ export function brokerContract(
     let world: BrokerWorld
     let broker: Broker
 
-    beforeEach(() => {
+    beforeEach(async () => {
       world = makeWorld()
-      broker = world.open()
+      broker = await world.open()
     })
     afterEach(async () => {
       await answered<void>(world, (answer) => broker.close(answer))
-      world.end()
+      await world.end()
     })
 
     const create = (title: string, partitions = 2) =>
@@ -60,7 +60,7 @@ export function brokerContract(
     const commit = (group: CommitGroup) => outcomeOf(world, broker, group)
     const reopen = async () => {
       await answered<void>(world, (answer) => broker.close(answer))
-      broker = world.open()
+      broker = await world.open()
     }
     const read = (topic: TopicDescription, partition: number, from = 0) =>
       readAll(world, broker, topic, partition, from)

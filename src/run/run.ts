@@ -1,7 +1,7 @@
 import { resolve } from 'node:path'
 import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { Broker } from '../broker/broker.ts'
+import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
 import type { Plan, TopicSpec } from '../flow/graph/plan.ts'
 import { topologyOf } from '../flow/graph/topology.ts'
@@ -97,7 +97,7 @@ export class Running<A extends App = App> implements AsyncDisposable {
 interface Parts {
   readonly sys: Sys
   readonly place: OpenPlace
-  readonly broker: Broker
+  readonly broker: FullBroker
   readonly log: OpenLog
   readonly registry: ViewRegistry
   readonly loop: EngineLoop
@@ -182,6 +182,7 @@ function facadeOf(plan: Plan, { broker, log, loop, registry, sys }: Parts, metri
     views: registry,
     metrics,
     broker,
+    groups: log.groups,
     topicSpec: (name) => specs.get(name),
     produce: (topic, record) => log.append(topic, record),
     read: (topic, options) => readRecords(sys, broker, topic, options),

@@ -53,6 +53,15 @@ export class HttpExchange {
     this.send(status, 'application/json; charset=utf-8', `${JSON.stringify(value, null, 2)}\n`)
   }
 
+  /** A message of `broker/remote`. */
+  message(bytes: Uint8Array): void {
+    this.response.writeHead(200, {
+      'content-type': 'application/octet-stream',
+      'content-length': bytes.length,
+    })
+    this.response.end(bytes)
+  }
+
   send(status: number, type: string, body: string, headers: Readonly<Record<string, string>> = {}): void {
     const length = Buffer.byteLength(body)
     this.response.writeHead(status, {
@@ -103,17 +112,17 @@ export class HttpExchange {
    * The whole body. Throws 413 as soon as it is too long; the rest is then read and forgotten, as a client that is
    * still sending would not see the answer of a closed connection.
    */
-  body(): Promise<Buffer> {
+  body(bytesMax = BODY_BYTES_MAX): Promise<Buffer> {
     const { request } = this
     return new Promise((resolve, reject) => {
       let chunks: Buffer[] = []
       let length = 0
       request.on('data', (chunk: Buffer) => {
         length += chunk.length
-        if (length <= BODY_BYTES_MAX) chunks.push(chunk)
+        if (length <= bytesMax) chunks.push(chunk)
         else {
           chunks = []
-          reject(tooLong())
+          reject(tooLong(bytesMax))
         }
       })
       request.on('end', () => resolve(Buffer.concat(chunks)))
@@ -121,13 +130,13 @@ export class HttpExchange {
       request.on('close', () =>
         reject(new HttpProblem(400, 'MILLRACE_CLOSED', 'the request ended within its body')),
       )
-      if (Number(request.headers['content-length'] ?? 0) > BODY_BYTES_MAX) reject(tooLong())
+      if (Number(request.headers['content-length'] ?? 0) > bytesMax) reject(tooLong(bytesMax))
     })
   }
 }
 
-function tooLong(): HttpProblem {
-  const problem = `the body is longer than ${BODY_BYTES_MAX} bytes: send it in several requests`
+function tooLong(bytesMax: number): HttpProblem {
+  const problem = `the body is longer than ${bytesMax} bytes: send it in several requests`
   return new HttpProblem(413, 'MILLRACE_RECORD_TOO_LARGE', problem)
 }
 

@@ -4,6 +4,9 @@ import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { MillraceError, messageOf } from '../../base/errors.ts'
 import type { AppFacade } from './app-facade.ts'
+import { brokerFetch } from './broker-fetch.ts'
+import { brokerCalls, brokerState } from './broker-routes.ts'
+import { describeGroup, listGroups } from './group-routes.ts'
 import { HttpExchange } from './http-exchange.ts'
 import { HttpProblem } from './http-problem.ts'
 import { prometheusText } from './prometheus.ts'
@@ -75,6 +78,12 @@ const ROUTES: readonly {
     matches: (path) => path[0] === 'topics' && path.length === 3 && path[2] === 'records',
     handler: readRecords,
   },
+  { method: 'GET', path: '/groups', matches: exactly('groups'), handler: listGroups },
+  { method: 'GET', path: '/groups/NAME', matches: below('groups', 2), handler: describeGroup },
+  // For other processes of millrace (broker/remote).
+  { method: 'POST', path: '/broker/state', matches: broker('state'), handler: brokerState },
+  { method: 'POST', path: '/broker/calls', matches: broker('calls'), handler: brokerCalls },
+  { method: 'POST', path: '/broker/fetch', matches: broker('fetch'), handler: brokerFetch },
 ]
 
 /**
@@ -200,6 +209,10 @@ function notFound(request: IncomingMessage, methods: readonly string[]): HttpPro
 
 function exactly(name: string): (path: readonly string[]) => boolean {
   return (path) => path.length === 1 && path[0] === name
+}
+
+function broker(name: string): (path: readonly string[]) => boolean {
+  return (path) => path.length === 2 && path[0] === 'broker' && path[1] === name
 }
 
 /** Paths of so many segments or, from three on, of more. */

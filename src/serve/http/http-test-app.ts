@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import { MillraceError } from '../../base/errors.ts'
-import type { Broker, TopicDescription, TopicSettings } from '../../broker/broker.ts'
+import type { TopicDescription, TopicSettings } from '../../broker/broker.ts'
+import type { FullBroker } from '../../broker/full-broker.ts'
 import type { TopicSpec, ViewNode } from '../../flow/graph/plan.ts'
 import type { EngineHandle, EngineState, EngineStatus } from '../../flow/runtime/engine-port.ts'
 import { Metrics } from '../../observe/metrics.ts'
@@ -10,7 +11,7 @@ import { nodeSys } from '../../sys/node/node-sys.ts'
 import type { Sys, Timer } from '../../sys/sys.ts'
 import { ViewRegistry } from '../../views/view-registry.ts'
 import { change } from '../../views/views-test-rows.ts'
-import type { AppFacade, ProducedRecord, ReadTopicOptions, TopicRecord } from './app-facade.ts'
+import type { AppFacade, GroupsFacade, ProducedRecord, ReadTopicOptions, TopicRecord } from './app-facade.ts'
 import { type HttpServer, startHttpServer } from './http-server.ts'
 
 /** An app without an engine: views that the test fills, topics in memory, a state that the test sets. */
@@ -24,6 +25,7 @@ export class HttpTestApp implements AppFacade {
   readonly topicSpecs = new Map<string, TopicSpec>()
   readonly records = new Map<string, TopicRecord[]>()
   readonly waiting = new Set<() => void>()
+  groups: GroupsFacade = { list: () => [], describe: () => undefined }
   state: EngineState = 'running'
   failure: Error | undefined
   server: HttpServer | undefined
@@ -46,8 +48,8 @@ export class HttpTestApp implements AppFacade {
     return { state: this.state, failure: this.failure, status } as EngineHandle
   }
 
-  get broker(): Broker {
-    const broker: Partial<Broker> = {
+  get broker(): FullBroker {
+    const broker: Partial<FullBroker> = {
       topics: () => this.#topics,
       topic: (name) => this.#topics.find((topic) => topic.name === name),
       createTopic: (name, settings, answer) => {
@@ -60,7 +62,7 @@ export class HttpTestApp implements AppFacade {
         return { start: 0, lastStable: end, end, leaderEpoch: 0 }
       },
     }
-    return broker as Broker
+    return broker as FullBroker
   }
 
   topic(name: string, settings: TopicSettings): TopicDescription {
