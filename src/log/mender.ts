@@ -30,10 +30,14 @@ export class Mender {
     this.#files = files
   }
 
-  /** What a checkpoint says of a segment is made true. */
-  covered(segment: MutableSegment, partition: MutablePartition): void {
+  /**
+   * What a checkpoint, or a swap, says of a segment is made true.
+   * @param file of a segment that waits for its place, where it waits.
+   */
+  covered(segment: MutableSegment, partition: MutablePartition, file = `${segment.path}.log`): void {
     const { base: first, next, sizeBytes } = segment
-    if (sizeBytes > 0) this.#mend(segment, 0, sizeBytes, { first, next, epochAt: epochsOf(partition) })
+    if (sizeBytes === 0) return
+    this.#mend(segment, 0, sizeBytes, { first, next, epochAt: epochsOf(partition) }, file)
   }
 
   /** A part that went to its segment, and is not as it was. */
@@ -110,8 +114,13 @@ export class Mender {
     this.repairs.push({ file, from: from + sizeBytes, to: end, offsets: undefined, what, kept })
   }
 
-  #mend(segment: MutableSegment, position: number, length: number, range: BatchRange): void {
-    const file = `${segment.path}.log`
+  #mend(
+    segment: MutableSegment,
+    position: number,
+    length: number,
+    range: BatchRange,
+    file = `${segment.path}.log`,
+  ): void {
     const there = Math.max(0, Math.min(this.#disk.size(file) ?? 0, position + length) - position)
     const bytes = new Uint8Array(length)
     bytes.set(this.read(file, position, position + there))

@@ -137,7 +137,8 @@ export class Recovery {
       for (const partition of partitions) {
         const start = Math.max(partition.start, this.#finalStarts.get(partition.folder) ?? 0)
         for (const segment of partition.segments) {
-          if (segment.next > start && !this.#replaced.has(segment.path)) mender.covered(segment, partition)
+          if (segment.next > start && !this.#replaced.has(segment.path))
+            mender.covered(segment, partition, fileOf(segment, partition))
         }
       }
     }
@@ -200,10 +201,13 @@ export class Recovery {
     const { folder, segments, transactions } = state
     const at = segments.findIndex(({ base }) => swap.old.includes(base))
     const count = segments.filter(({ base }) => swap.old.includes(base)).length
-    segments.splice(at, count, newSegment(folder, swap.old[0] as Offset, swap.sizeBytes, swap.next))
+    const taken = newSegment(folder, swap.old[0] as Offset, swap.sizeBytes, swap.next)
+    segments.splice(at, count, taken)
     transactions.swapped(swap.old, swap.next, swap.aborted, producers ?? [])
     state.record = { ...state.record, removedTombstone }
     this.#goOnWith(swap, state)
+    // It was durable before the entry was written.
+    this.#mender?.covered(taken, state, fileOf(taken, state))
   }
 
   /** False: the entry does not hold, and nobody was told of it. */
@@ -367,7 +371,7 @@ export class Recovery {
 
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
   #settle(partition: MutablePartition): void {
-    const { segments, folder, record } = partition
+    const { segments, record } = partition
     // First these: an empty segment that the others made way for is the one that stays.
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
       // A file that waits for its place: the log drops it when the start moves again.
@@ -378,8 +382,7 @@ export class Recovery {
     while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
     let named = false
     for (const segment of segments) {
-      const waits = record.swap !== undefined && record.swap.old[0] === segment.base
-      const path = waits ? swapFile(folder, record.swap as SegmentSwap) : `${segment.path}.log`
+      const path = fileOf(segment, partition)
       const sizeBytes = this.#disk.size(path) ?? 0
       if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
       if (sizeBytes > segment.sizeBytes) {
@@ -430,6 +433,11 @@ export class Recovery {
     if (topic !== undefined) return topic
     throw neverCreated(`topic ${id}`, entry)
   }
+}
+
+/** Where the segment's batches are: the file that compaction made may still wait for its place. */
+function fileOf({ base, path }: MutableSegment, { folder, record: { swap } }: MutablePartition): string {
+  return swap?.old[0] === base ? swapFile(folder, swap) : `${path}.log`
 }
 
 interface PartPlace {
