@@ -24,9 +24,9 @@ interface Content {
 /** For a world whose log is closed. @returns what came out of the damaged log that must not. */
 export function damageProblem(world: World): string | undefined {
   const { random, sys, model } = world
-  // What is durable is in every copy; with the same lots, so is the rest.
-  const lots = random.uint32()
-  const copy = (): SimSys => restartSys(sys, lots)
+  // What a power cut leaves is the same in every copy of it.
+  const closed = restartSys(sys, random.uint32())
+  const copy = (): SimSys => restartSys(closed, 1)
   const before = contentOf(copy())
   if (before instanceof Error) return `it does not open after a close: ${before.message}`
   const damaged = copy()

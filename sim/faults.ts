@@ -54,7 +54,8 @@ export class Faults implements Actor {
   #closeAndOpen(damaged: boolean): void {
     this.makeRoom()
     if (!this.#world.close()) return
-    if (damaged) {
+    // A damaged end of an unclean log looks like a torn one.
+    if (damaged && this.#world.closedCleanly) {
       const problem = damageProblem(this.#world)
       if (problem !== undefined) throw new InvariantBroken('damage-is-detected', problem)
     }

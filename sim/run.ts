@@ -128,7 +128,7 @@ class Simulation {
         checker: broken ? error.checker : 'the-program-goes-on',
         problem: messageOf(error),
         stack: error instanceof Error ? (error.stack ?? '') : '',
-        history: this.world.history.end(40),
+        history: this.world.history.end(400),
       }
     }
   }
@@ -228,7 +228,11 @@ class Simulation {
           const positions = found.positions.map(({ topic, partition, offset, metadata }) => {
             return [placeOf(topic, partition), { offset, metadata }] as const
           })
-          this.#answeredPositions.push({ group: name, positions: new Map(positions), floors: floors() })
+          const known = floors()
+          this.#answeredPositions.push({ group: name, positions: new Map(positions), floors: known })
+          // Whoever was answered may count on it from now on.
+          if (known === undefined) return
+          for (const [place, { offset }] of positions) world.model.group(name).raise(place, offset)
         }),
       )
     }

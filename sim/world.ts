@@ -115,6 +115,9 @@ export class World {
     this.#open()
   }
 
+  /** The last close went well: nothing that was written is in doubt. */
+  closedCleanly = false
+
   /** Closes the log as a program does; false if the power failed meanwhile, and the log is open again. */
   close(): boolean {
     const { life } = this
@@ -122,6 +125,7 @@ export class World {
     this.guard(() => {
       this.broker.close((error) => {
         closed = true
+        this.closedCleanly = error === undefined && this.log.failure === undefined
         this.note(`closed${error === undefined ? '' : `: ${error.message}`}`)
       })
       for (let ms = 0; !closed && ms < CLOSE_MS_MAX; ms += 100) this.sys.time.advance(100)
@@ -162,9 +166,9 @@ export class World {
         this.#openOnce(random)
         return
       } catch (error) {
-        if (isMillraceError(error) && error.message.includes('ENOSPC')) {
-          // It says why, and opens as soon as there is room.
-          this.note('no room to open')
+        if (isMillraceError(error) && error.code === 'MILLRACE_DISK') {
+          // It says why: no room, or a sync that failed. As soon as the disk works again, it opens.
+          this.note(`not opened: ${error.message}`)
           this.sys.disk.diskFull(Number.POSITIVE_INFINITY)
           continue
         }

@@ -180,14 +180,21 @@ export class Processor implements Actor {
       })
     }
     const parts = Array.from(byPartition, ([partition, records]) => ({ partition, records }))
-    for (const [place, { offset }] of positions)
+    for (const [place, { offset }] of positions) {
       transaction.positions.push({ group: PROCESSORS, place, offset })
+      // What was done is known by the copies.
+      model.group(PROCESSORS).byHand.set(place, Number.POSITIVE_INFINITY)
+    }
     model.group(PROCESSORS).ask([...positions.values()])
     return { transaction, handed, parts, positions: [...positions.values()], step: 'send' }
   }
 
   #goOn(copies: Copies): void {
-    if (!this.#markers) this.#commitWhole(copies)
+    // Given to another member meanwhile: whoever commits it in its own name would take it from that one.
+    if (copies.step !== 'end' && copies.handed.some(({ feed }) => feed.gone)) {
+      copies.transaction.ended = 'aborted'
+      this.#restart('its partition is gone')
+    } else if (!this.#markers) this.#commitWhole(copies)
     else if (copies.step === 'send') this.#send(copies)
     else if (copies.step === 'positions') this.#sendPositions(copies)
     else this.#end(copies)

@@ -1,4 +1,3 @@
-import type { Model } from '../model/model.ts'
 import type { Seen } from '../seen.ts'
 import type { Checker } from './checker.ts'
 
@@ -6,7 +5,7 @@ import type { Checker } from './checker.ts'
 export class PositionsNeverGoBack implements Checker {
   readonly name = 'positions-never-go-back'
 
-  check(seen: Seen, model: Model): string | undefined {
+  check(seen: Seen): string | undefined {
     for (const { group, positions, floors } of seen.positions) {
       for (const [place, floor] of floors ?? []) {
         const view = seen.views.get(place)
@@ -15,9 +14,6 @@ export class PositionsNeverGoBack implements Checker {
         if (position !== undefined && position.offset >= floor) continue
         return `group ${group} had position ${floor} in ${view.name}, and has ${position?.offset ?? 'none'}`
       }
-      if (floors === undefined) continue
-      const known = model.group(group)
-      for (const [place, { offset }] of positions) known.raise(place, offset)
     }
     return undefined
   }
