@@ -209,7 +209,7 @@ describe('bytes are written twice only where that saves a sync', () => {
   })
 
   test('those of middle size get a journal that has room for them', () => {
-    for (let index = 0; index < 12; index += 1) {
+    for (let index = 0; index < 20; index += 1) {
       log.append([part(0, 2000)], () => {})
       sys.time.runUntilIdle()
     }

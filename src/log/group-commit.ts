@@ -68,8 +68,6 @@ export class GroupCommit {
   /** Flushed, in journal order, not acknowledged. */
   #waiting: CommitItem[] = []
   readonly #segmentsToSync = new Set<Segment>()
-  /** Bytes for which the journal should have room the next time. */
-  #keptOutBytes = 0
   #nextNumber: number
   #durable: number
   #flushing = false
@@ -175,9 +173,7 @@ export class GroupCommit {
     })
     inside = false
     // The disk works now, and nothing else is to be done.
-    const keptOut = this.#keptOutBytes
-    this.#keptOutBytes = 0
-    if (keptOut > 0 && this.#failure === undefined) this.#host.journal.prepareRoom(keptOut)
+    if (this.#failure === undefined) this.#host.journal.prepareRoom()
   }
 
   /** Its flush was undone, and nothing else waits; but a sync that fails ends the log. */
@@ -251,7 +247,6 @@ export class GroupCommit {
     }
     placement.finish()
     placement.eachToSync((segment) => this.#segmentsToSync.add(segment))
-    this.#keptOutBytes += placement.keptOutBytes
     this.#flushed(items)
   }
 

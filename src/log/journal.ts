@@ -27,8 +27,9 @@ export class Journal {
   /** Of these, bytes that held entries of earlier files. */
   #used: number
   readonly #spare: SpareJournal
-  /** Blocks wanted used bytes and found none. */
+  /** Blocks wanted used bytes and found none, in the present file or in any. */
   #lacking = false
+  #everLacked = false
   #roomStep = ROOM_BYTES_MIN
   /** Files with unsynced entries. */
   #unsynced = new Set<DiskFile>()
@@ -60,13 +61,18 @@ export class Journal {
     return Math.max(0, this.#used - this.#position)
   }
 
-  /**
-   * Bytes for which there was no room of that kind were kept out of the journal. Prepares a file that has it; takes as
-   * long as writing so many bytes, hence best called while a sync runs.
-   */
-  prepareRoom(bytes: number): void {
+  /** Bytes for which there was no room of that kind were kept out of the journal. */
+  noteLack(): void {
     this.#lacking = true
-    this.#spare.make(bytes)
+    this.#everLacked = true
+  }
+
+  /**
+   * Makes a piece of a file that has such room, if it was wanted and there is none. Takes as long as writing a
+   * megabyte, hence called while a sync runs.
+   */
+  prepareRoom(): void {
+    if (this.#everLacked) this.#spare.make()
   }
 
   /** Where the next block goes, for messages. */

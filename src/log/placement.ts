@@ -5,6 +5,8 @@ import { batchMaxTimestamp } from '../record/batch-header.ts'
 import type { Journal } from './journal.ts'
 import type { Partition } from './partition.ts'
 import type { Segment } from './segment.ts'
+import type { SyncRound } from './sync-round.ts'
+import type { WritePieces } from './write-pieces.ts'
 
 /** One item of an append, and where a flush put it. */
 export interface PlacedPart {
@@ -28,6 +30,12 @@ export interface PlacementHost {
   readonly prepareFolder: (partition: Partition) => void
   readonly warn: (message: string) => void
 }
+
+/**
+ * A large write goes to the disk in so many pieces at most. Syncs are work for the threads of Node, which has four of
+ * them: one is left for the journal's.
+ */
+const PIECES_MAX = 3
 
 /** What index entries can hold. */
 const RELATIVE_OFFSET_MAX = 0x7fff_ffff
@@ -54,15 +62,9 @@ interface PartitionPlan {
 export class Placement {
   readonly #host: PlacementHost
   readonly #plans = new Map<Partition, PartitionPlan>()
-  #keptOutBytes = 0
 
   constructor(host: PlacementHost) {
     this.#host = host
-  }
-
-  /** Bytes that the journal would have taken if it had used room for them. */
-  get keptOutBytes(): number {
-    return this.#keptOutBytes
   }
 
   /** Gives each part its segment and position. */
@@ -84,8 +86,13 @@ export class Placement {
     }
   }
 
-  /** Writes the batches. They are in the page cache then; if the power fails, the journal decides what counts. */
-  write(): void {
+  /**
+   * Writes the batches. They are in the page cache then; if the power fails, the journal decides what counts.
+   *
+   * Syncs of segments whose bytes are not journaled join the round at once, so that the disk works while the rest is
+   * written: durable bytes that no entry names are cut by a recovery.
+   */
+  write(round: SyncRound | undefined): void {
     for (const plan of this.#plans.values()) {
       const { partition } = plan
       for (const { segment, isNew, chunks, sizeBytes } of plan.writes) {
@@ -95,7 +102,9 @@ export class Placement {
           segment.create()
         }
         if (isNew) partition.segments.push(segment)
-        segment.write(chunks, sizeBytes)
+        const early = plan.segmentFirst ? round : undefined
+        segment.write(chunks, sizeBytes, early === undefined ? undefined : this.#pieces(sizeBytes, early))
+        early?.start(segment)
         partition.placed = segment.next
       }
       // The entry that names these bytes counts only if the file can be found.
@@ -139,6 +148,12 @@ export class Placement {
     }
   }
 
+  /** One file's sync is slow for its bytes; where several files are synced anyway, more of them gain nothing. */
+  #pieces(sizeBytes: number, round: SyncRound): WritePieces {
+    const count = this.#plans.size > 1 ? 1 : Math.floor(sizeBytes / this.#host.segmentFirstBytes)
+    return { count: Math.max(1, Math.min(PIECES_MAX, count)), written: (piece) => round.start(piece) }
+  }
+
   #planOf(partition: Partition): PartitionPlan {
     const known = this.#plans.get(partition)
     if (known !== undefined) return known
@@ -162,7 +177,7 @@ export class Placement {
     const { segmentFirstBytes, journal } = this.#host
     if (bytes >= segmentFirstBytes) return true
     if (bytes < segmentFirstBytes / 4 || bytes <= journal.usedAgainBytes) return false
-    this.#keptOutBytes += bytes
+    journal.noteLack()
     return true
   }
 

@@ -16,6 +16,7 @@ import type { IndexCache } from './index-cache.ts'
 import type { OpenFiles } from './open-files.ts'
 import { OFFSET_ENTRY_BYTES, SegmentIndex, TIME_ENTRY_BYTES } from './segment-index.ts'
 import { SegmentTransactions } from './segment-transactions.ts'
+import { type WritePieces, writeInPieces } from './write-pieces.ts'
 
 /** Of the files of a segment. The last one is there only where something was aborted. */
 export const SEGMENT_SUFFIXES = ['.log', '.index', '.timeindex', '.txnindex']
@@ -99,9 +100,11 @@ export class Segment {
   }
 
   /** Writes behind what is there. If it throws, nothing is taken note of. */
-  write(chunks: readonly Uint8Array[], sizeBytes: number): void {
+  write(chunks: readonly Uint8Array[], sizeBytes: number, pieces?: WritePieces): void {
     const file = this.#files.use(this.file)
-    if (chunks.length === 1) file.write(chunks[0] as Uint8Array, this.sizeBytes)
+    if (pieces !== undefined && pieces.count > 1)
+      writeInPieces(file, chunks, this.sizeBytes, sizeBytes, pieces)
+    else if (chunks.length === 1) file.write(chunks[0] as Uint8Array, this.sizeBytes)
     else file.writeAll(chunks, this.sizeBytes)
     const index = this.index()
     let position = this.sizeBytes

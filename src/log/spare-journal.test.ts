@@ -4,7 +4,8 @@ import { SpareJournal } from './spare-journal.ts'
 
 const FOLDER = '/log/journal'
 /** A made file has as many bytes as a journal file at most. */
-const WHOLE = 10_000
+const WHOLE = 9600
+const STEPS = 16
 
 let sys: SimSys
 let spare: SpareJournal
@@ -27,11 +28,23 @@ beforeEach(() => {
   sys.disk.delaySync(10)
 })
 
-test('is made piece by piece, and counts when it is whole and durable', () => {
-  spare.make(6000)
-  expect(names()).toEqual(['making'])
-  spare.make(6000)
+/** A step is on its way to the disk for 10 ms. */
+function makeSteps(count: number): void {
+  for (let step = 0; step < count; step += 1) {
+    spare.make()
+    sys.time.advance(10)
+  }
+}
+
+test('is made step by step, one sync after the other, and counts when it is whole and durable', () => {
+  spare.make()
+  spare.make()
+  expect([names(), sys.disk.size(`${FOLDER}/making`)]).toEqual([['making'], WHOLE / STEPS])
+  sys.time.advance(10)
+  makeSteps(STEPS - 2)
+  spare.make()
   sys.time.advance(9)
+  expect(sys.disk.size(`${FOLDER}/making`)).toBe(WHOLE)
   expect([spare.isLarge, spare.moveTo(`${FOLDER}/1`)]).toEqual([false, false])
   sys.time.advance(1)
   expect(spare.isLarge).toBe(true)
@@ -42,13 +55,12 @@ test('is made piece by piece, and counts when it is whole and durable', () => {
 })
 
 test('is not made while there is a large one, and again when that was taken', () => {
-  spare.make(WHOLE)
-  sys.time.advance(10)
-  spare.make(100)
+  makeSteps(STEPS)
+  spare.make()
   expect(names()).toEqual(['spare'])
   expect(spare.moveTo(`${FOLDER}/1`)).toBe(true)
   expect(spare.isLarge).toBe(false)
-  spare.make(100)
+  spare.make()
   expect(names()).toEqual(['1', 'making'])
 })
 
@@ -62,25 +74,24 @@ test('the larger of two files that are not needed stays', () => {
 })
 
 test('a full disk: there is none, and it takes up no room', () => {
-  sys.disk.diskFull(7000)
-  spare.make(6000)
-  spare.make(6000)
+  sys.disk.diskFull(1000)
+  makeSteps(2)
   expect(names()).toEqual([])
   sys.disk.diskFull(Number.POSITIVE_INFINITY)
-  spare.make(WHOLE)
-  sys.time.advance(10)
+  makeSteps(STEPS)
   expect([names(), spare.isLarge]).toEqual([[], false])
 })
 
-test('a failed sync: there is none', () => {
+test('a failed sync of any step: there is none', () => {
+  makeSteps(2)
   sys.disk.failSync(1)
-  spare.make(WHOLE)
-  sys.time.advance(10)
+  makeSteps(STEPS)
   expect([names(), spare.isLarge]).toEqual([[], false])
 })
 
 test('a sync that ends after the journal was closed changes nothing', () => {
-  spare.make(WHOLE)
+  makeSteps(STEPS - 1)
+  spare.make()
   spare.close()
   sys.disk.remove(`${FOLDER}/making`)
   sys.time.advance(10)

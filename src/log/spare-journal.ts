@@ -5,6 +5,8 @@ import { journalFolder } from './log-paths.ts'
 const ZEROS = new Uint8Array(128 * 1024)
 /** A spare file of this size is worth a checkpoint and is not made larger. */
 const MADE_BYTES_MAX = 16 * 1024 * 1024
+/** 1 MiB at a time: a few dozen syncs later it is whole, and no single one has to wait long for its writing. */
+const STEPS = 16
 
 /**
  * The file that the journal goes on in next: one whose entries are no longer needed, or one of zeros.
@@ -22,6 +24,8 @@ export class SpareJournal {
   #sizeBytes = 0
   #making: DiskFile | undefined
   #madeBytes = 0
+  /** A step is on its way to the disk, which has the log's own syncs to do as well: the next one comes after it. */
+  #syncing = false
   #ended = false
 
   constructor(disk: Disk, log: string, journalBytesMax: number) {
@@ -55,15 +59,16 @@ export class SpareJournal {
     this.#sizeBytes = sizeBytes
   }
 
-  /** Makes so many bytes more of a large spare file, if there is none. */
-  make(count: number): void {
-    if (this.isLarge || this.#ended || this.#madeBytes === this.#madeBytesMax) return
+  /** Makes a piece more of a large spare file, if there is none. */
+  make(): void {
+    if (this.isLarge || this.#ended || this.#syncing || this.#madeBytes === this.#madeBytesMax) return
     try {
       this.#making ??= this.#create()
-      const bytes = Math.min(count, this.#madeBytesMax - this.#madeBytes)
+      const bytes = Math.min(Math.ceil(this.#madeBytesMax / STEPS), this.#madeBytesMax - this.#madeBytes)
       this.#making.writeAll(zeros(bytes), this.#madeBytes)
       this.#madeBytes += bytes
-      if (this.#madeBytes === this.#madeBytesMax) this.#making.sync((error) => this.#made(error))
+      this.#syncing = true
+      this.#making.sync((error) => this.#synced(error))
     } catch (error) {
       if (!isDiskError(error)) throw error
       this.#giveUp()
@@ -81,12 +86,14 @@ export class SpareJournal {
     return this.#disk.open(this.#makingPath, 'create')
   }
 
-  #made(error: Error | undefined): void {
+  #synced(error: Error | undefined): void {
+    this.#syncing = false
     if (this.#ended) return
-    this.#making?.close()
-    this.#making = undefined
     try {
       if (error !== undefined) throw error
+      if (this.#madeBytes < this.#madeBytesMax) return
+      this.#making?.close()
+      this.#making = undefined
       this.take(this.#makingPath)
       this.#madeBytes = 0
     } catch (failed) {
