@@ -307,16 +307,21 @@ export class GroupConsumer {
         this.#gone(partitions, 'moved')
         done()
       }
-      // Those that were lost in the meantime may be another's already.
-      const ours = feeds.filter(({ gone }) => !gone)
-      if (!this.#options.commitFinished) finish()
-      else {
-        this.commitPositions(positionsOf(ours), (error) => {
+      if (!this.#options.commitFinished) {
+        finish()
+        return
+      }
+      // Those that are lost in the meantime may be another's already.
+      const positions = (): NewPosition[] => positionsOf(feeds.filter(({ gone }) => !gone))
+      this.#commitWhenSettled(
+        () => undefined,
+        positions,
+        (error) => {
           if (error !== undefined)
             this.#sys.lines.write('warn', `revoked partitions were not committed: ${messageOf(error)}`)
           finish()
-        })
-      }
+        },
+      )
     })
   }
 

@@ -73,6 +73,7 @@ export class Membership {
   #timer: Timer | undefined
   /** The number of the join, sync or heartbeat that is under way: answers to earlier ones are nobody's. */
   #call = 0
+  #isClosing = false
   /** Who waits for the end of `close`; undefined: it has ended. */
   #closing: (() => void)[] | undefined = []
 
@@ -132,8 +133,9 @@ export class Membership {
   }
 
   /**
-   * Lets go of everything: revokes, leaves the group, and calls `done`. A static member does not leave: it keeps its
-   * partitions for its return within the session timeout.
+   * Lets go of everything: revokes, leaves the group, and calls `done`. Until the work has ended and is committed the
+   * member stays in the group, through rebalances too: otherwise its positions would be refused. A static member does
+   * not leave: it keeps its partitions for its return within the session timeout.
    */
   close(done: () => void): void {
     if (this.#closing === undefined) {
@@ -141,19 +143,22 @@ export class Membership {
       return
     }
     this.#closing.push(done)
+    if (this.#isClosing) return
+    this.#isClosing = true
+    const held = [...this.#owned, ...this.#leaving]
+    if (held.length === 0) this.#depart()
+    else this.#host.revoke(held, () => this.#depart())
+  }
+
+  #depart(): void {
     if (this.#phase === 'closed') return
     this.#phase = 'closed'
     this.#nextCall()
     this.#timer?.cancel()
-    const held = [...this.#owned, ...this.#leaving]
-    const leave = (): void => {
-      this.#owned = []
-      this.#leaving = []
-      if (this.#member === '') this.#tellClosed()
-      else this.#leave(this.#member, () => this.#tellClosed())
-    }
-    if (held.length === 0) leave()
-    else this.#host.revoke(held, leave)
+    this.#owned = []
+    this.#leaving = []
+    if (this.#member === '') this.#tellClosed()
+    else this.#leave(this.#member, () => this.#tellClosed())
   }
 
   #tellClosed(): void {
@@ -222,7 +227,7 @@ export class Membership {
     this.#owned = [...kept, ...added]
     this.#leaving = revoked
     this.#beatLater()
-    if (added.length > 0) this.#host.assigned(added)
+    if (added.length > 0 && !this.#isClosing) this.#host.assigned(added)
     if (revoked.length === 0 || call !== this.#call) return
     this.#host.revoke(revoked, () => {
       if (call !== this.#call) return
@@ -246,7 +251,7 @@ export class Membership {
     const phase = this.#phase
     this.#host.groups.heartbeat(this.identity, (error) => {
       if (this.#phase !== phase) return
-      if (error !== undefined && !(phase === 'revoking' && isRebalance(error))) this.#refused(error)
+      if (error !== undefined && !(phase === 'revoking' && passes(error))) this.#refused(error)
       else this.#beatLater()
     })
   }
@@ -300,8 +305,10 @@ export class Membership {
   }
 }
 
-function isRebalance(error: Error): boolean {
-  return isMillraceError(error) && error.code === 'MILLRACE_REBALANCE_IN_PROGRESS'
+/** The member joins again anyway, when its partitions are let go of; not before, or another could be given them. */
+function passes(error: Error): boolean {
+  if (!isMillraceError(error)) return false
+  return error.code === 'MILLRACE_REBALANCE_IN_PROGRESS' || error.retriable
 }
 
 /** What an assignment depends on beside the members: the partitions of their topics. */

@@ -6,7 +6,7 @@
  *
  * Idempotent (default): every batch carries the producer's id, epoch and the number of its first record in the
  * partition; an append that may or may not have happened is tried again with the same numbers, and the log takes it
- * once. When an append fails for good, the numbers behind it would leave a gap: a new identity is asked for.
+ * once; what came behind it waits for it. When an append fails for good, the numbers behind it would leave a gap: a new identity is asked for.
  *
  * Memory: records that were taken and not answered are bounded by `bufferBytes`; who sends more waits in line, up to
  * `maxBlockMs`.
@@ -22,7 +22,7 @@ import { partitionOf, StickyPartitioner } from '../record/partitioner.ts'
 import type { RecordData } from '../record/record.ts'
 import type { Sys, Timer } from '../sys/sys.ts'
 
-/** The log remembers the last five batches of a producer in a partition; more under way could not be told apart. */
+/** Of one partition one batch each. The log remembers the last five; more under way could not be told apart. */
 const IN_FLIGHT_MAX = 2
 /** Records without a key go to the next partition when a batch has so many bytes. */
 const STICKY_BYTES = 16 * 1024
@@ -83,6 +83,14 @@ interface SentBatch {
   readonly batch: PartitionBatch
 }
 
+/** One append under way. */
+interface SentAppend {
+  readonly batches: readonly SentBatch[]
+  readonly deadline: number
+  /** It is tried again when those before it are settled. */
+  waits: boolean
+}
+
 interface Blocked {
   readonly enter: () => void
   readonly timer: Timer
@@ -97,10 +105,13 @@ export class Producer {
   readonly #sticky = new Map<string, { readonly partitioner: StickyPartitioner; bytes: number }>()
   /** By topic and partition, in the order of their first record. */
   #open = new Map<string, OpenBatch>()
+  /** Batches that cannot grow and wait for their turn, in the order of their records. */
+  #full: OpenBatch[] = []
   readonly #blocked: Blocked[] = []
   #bufferedBytes = 0
   #scheduled = false
-  #inFlight = 0
+  /** Appends under way, in the order of their numbers. */
+  readonly #sent: SentAppend[] = []
   #identity: ProducerIdentity | undefined
   #identifying = false
   /** By topic and partition: the number of the next record. */
@@ -232,7 +243,7 @@ export class Producer {
     answer: SendAnswer,
   ): void {
     const partition = wanted ?? this.#partitionFor(topic, record.key, bytes)
-    const name = `${topic.id}/${partition}`
+    const name = nameOf({ topic, partition })
     let batch = this.#open.get(name)
     if (batch === undefined) {
       batch = { topic, partition, builder: new BatchBuilder(1024), answers: [], bytes: 0 }
@@ -241,8 +252,11 @@ export class Producer {
     batch.builder.append(record.timestamp, record.key, record.value, record.headers)
     batch.answers.push(answer)
     batch.bytes += bytes
-    if (batch.bytes >= BATCH_BYTES_MAX) this.#leave()
-    else this.#schedule()
+    if (batch.bytes >= BATCH_BYTES_MAX) {
+      this.#open.delete(name)
+      this.#full.push(batch)
+    }
+    this.#schedule()
   }
 
   #partitionFor(topic: TopicDescription, key: Uint8Array | null, bytes: number): PartitionId {
@@ -262,32 +276,58 @@ export class Producer {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight >= IN_FLIGHT_MAX) return
+    if (this.#scheduled || this.#sent.length >= IN_FLIGHT_MAX) return
     this.#scheduled = true
     this.#sys.timers.soon(() => {
       this.#scheduled = false
-      if (this.#inFlight < IN_FLIGHT_MAX) this.#leave()
+      this.#leave()
     })
   }
 
-  /** All batches that fill leave as one append. */
+  /** One batch of each partition that has any leaves, all as one append. */
   #leave(): void {
-    if (this.#open.size === 0) return
+    if (this.#open.size + this.#full.length === 0 || this.#sent.length >= IN_FLIGHT_MAX) return
     if (this.#options.idempotent && this.#identity === undefined) {
       this.#identify()
       return
     }
-    const open = [...this.#open.values()]
-    this.#open = new Map()
-    const sent = open.map((each): SentBatch => ({ open: each, batch: this.#build(each) }))
-    this.#inFlight += 1
-    this.#attempt(sent, this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs)
+    const batches = this.#next().map((open): SentBatch => ({ open, batch: this.#build(open) }))
+    const deadline = this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs
+    const sent: SentAppend = { batches, deadline, waits: false }
+    this.#sent.push(sent)
+    this.#attempt(sent)
   }
 
-  #build({ topic, partition, builder }: OpenBatch): PartitionBatch {
+  /** Not two of one partition: with more under way than the log remembers a repeated one would look like a new one. */
+  #next(): readonly OpenBatch[] {
+    if (this.#full.length === 0) return this.#takeAll()
+    const chosen = new Map<string, OpenBatch>()
+    this.#full = this.#full.filter((batch) => {
+      const name = nameOf(batch)
+      if (chosen.has(name)) return true
+      chosen.set(name, batch)
+      return false
+    })
+    for (const [name, batch] of this.#open) {
+      if (chosen.has(name)) continue
+      chosen.set(name, batch)
+      this.#open.delete(name)
+    }
+    return [...chosen.values()]
+  }
+
+  #takeAll(): readonly OpenBatch[] {
+    const all = [...this.#full, ...this.#open.values()]
+    this.#full = []
+    this.#open = new Map()
+    return all
+  }
+
+  #build(open: OpenBatch): PartitionBatch {
+    const { topic, partition, builder } = open
     const { compression } = this.#options
     const identity = this.#identity
-    const name = `${topic.id}/${partition}`
+    const name = nameOf(open)
     if (identity === undefined) return { topic: topic.id, partition, bytes: builder.build({ compression }) }
     const baseSequence = this.#sequences.get(name) ?? 0
     this.#sequences.set(name, (baseSequence + builder.count) % SEQUENCES)
@@ -296,22 +336,38 @@ export class Producer {
     return { topic: topic.id, partition, bytes }
   }
 
-  #attempt(sent: readonly SentBatch[], deadline: number): void {
-    const batches = sent.map(({ batch }) => batch)
-    this.#port.append(batches, (error, offsets) => {
-      const again =
-        error !== undefined && isMillraceError(error) && error.retriable && this.#options.idempotent
-      if (again && this.#sys.clock.monotonic() < deadline) {
-        this.#sys.timers.after(RETRY_MS, () => this.#attempt(sent, deadline))
-        return
-      }
-      this.#inFlight -= 1
-      if (error !== undefined) this.#forgetIdentity()
-      for (const [index, { open }] of sent.entries()) settle(open, error, offsets?.[index] ?? -1)
-      this.#letIn()
-      if (this.#inFlight < IN_FLIGHT_MAX) this.#leave()
-      this.#tellFlushed()
-    })
+  #attempt(sent: SentAppend): void {
+    sent.waits = false
+    this.#port.append(
+      sent.batches.map(({ batch }) => batch),
+      (error, offsets) => {
+        if (error !== undefined && this.#isTriedAgain(sent, error)) {
+          sent.waits = true
+          if (sent === this.#sent[0])
+            this.#sys.timers.after(RETRY_MS, () => sent.waits && this.#attempt(sent))
+        } else {
+          this.#settle(sent, error, offsets)
+        }
+      },
+    )
+  }
+
+  /** Also what the log did not take only because an append before it is being tried again. */
+  #isTriedAgain(sent: SentAppend, error: Error): boolean {
+    if (!this.#options.idempotent || !isMillraceError(error)) return false
+    if (error.code === 'MILLRACE_OUT_OF_ORDER_SEQUENCE') return sent !== this.#sent[0]
+    return error.retriable && this.#sys.clock.monotonic() < sent.deadline
+  }
+
+  #settle(sent: SentAppend, error: Error | undefined, offsets: readonly Offset[] | undefined): void {
+    this.#sent.splice(this.#sent.indexOf(sent), 1)
+    if (error !== undefined) this.#forgetIdentity()
+    for (const [index, { open }] of sent.batches.entries()) settle(open, error, offsets?.[index] ?? -1)
+    const [oldest] = this.#sent
+    if (oldest?.waits === true) this.#attempt(oldest)
+    this.#letIn()
+    this.#leave()
+    this.#tellFlushed()
   }
 
   /** The log may miss the numbers that failed: a new id begins at 0 everywhere. */
@@ -326,9 +382,7 @@ export class Producer {
     this.#port.identify((error, identity) => {
       this.#identifying = false
       if (identity === undefined) {
-        const open = [...this.#open.values()]
-        this.#open = new Map()
-        for (const each of open) settle(each, error, -1)
+        for (const each of this.#takeAll()) settle(each, error, -1)
         this.#letIn()
         this.#tellFlushed()
       } else {
@@ -339,13 +393,23 @@ export class Producer {
   }
 
   #isIdle(): boolean {
-    return this.#open.size === 0 && this.#inFlight === 0 && this.#blocked.length === 0
+    return this.#open.size + this.#full.length + this.#sent.length + this.#blocked.length === 0
   }
 
   #tellFlushed(): void {
     if (!this.#isIdle()) return
     for (const done of this.#flushed.splice(0)) done()
   }
+}
+
+function nameOf({
+  topic,
+  partition,
+}: {
+  readonly topic: TopicDescription
+  readonly partition: number
+}): string {
+  return `${topic.id}/${partition}`
 }
 
 function settle({ partition, answers }: OpenBatch, error: Error | undefined, base: Offset): void {

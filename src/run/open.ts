@@ -1,19 +1,24 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
+import { isMillraceError, MillraceError } from '../base/errors.ts'
 import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
 import type { RecordData } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
+import type { HttpServer } from '../serve/http/http-server.ts'
 import type { LogRecord } from '../streams/log-record.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
 import type { Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
+import { connectToApp, isAppUrl } from './app-connection.ts'
 import { Consumer } from './consumer.ts'
 import type { CommitMode, ConsumedTopic, ConsumerOptions } from './consumer-options.ts'
 import { Groups } from './groups.ts'
-import { type Checked, openPlace } from './place.ts'
+import { serveLog } from './log-server.ts'
+import { type Checked, type OpenPlace, openPlace } from './place.ts'
 import { type AppendedRecord, Producer, type ProducerOptions } from './producer.ts'
+import { announce, announcedUrl } from './running-file.ts'
 import type { SendArguments } from './send-options.ts'
 import { TopicAdmin } from './topic-admin.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
@@ -52,6 +57,7 @@ export class OpenLog implements AsyncDisposable {
   readonly #broker: FullBroker
   readonly #producer: Producer
   readonly #consumers = new Set<{ close(): Promise<void> }>()
+  #http: HttpServer | undefined
 
   constructor(sys: Sys, broker: FullBroker) {
     this.groups = new Groups(broker)
@@ -59,6 +65,11 @@ export class OpenLog implements AsyncDisposable {
     this.#sys = sys
     this.#broker = broker
     this.#producer = new Producer(sys, broker)
+  }
+
+  /** Where other processes reach this log, as `http://127.0.0.1:4041`; undefined: nowhere. */
+  get url(): string | undefined {
+    return this.#http?.url
   }
 
   /** Appends one record; resolves when it is as durable as its topic promises. Makes the topic if there is none. */
@@ -171,11 +182,18 @@ export class OpenLog implements AsyncDisposable {
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
     await this.#producer.close()
+    await this.#http?.close()
     await answered<void>((answer) => this.#broker.close(answer))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** @internal Lets other processes in. */
+  async serve(port: number): Promise<string> {
+    this.#http = await serveLog(this.#sys, this.#broker, this, port)
+    return this.#http.url
   }
 }
 
@@ -186,8 +204,49 @@ function decode(
   return serde.decode(bytesSource(bytes), 0, bytes.length)
 }
 
-/** Opens a log: `memory:` or `file:FOLDER`. Throws MILLRACE_LOCKED when another process has the folder. */
-export async function open<const A extends string>(at: Checked<A>): Promise<OpenLog> {
-  const { sys, url } = openPlace(at, resolve('.'))
-  return new OpenLog(sys, openBroker(sys, url, '/', { housekeeping: {} }))
+export interface OpenOptions {
+  /**
+   * Let other processes of this machine use the log too, by HTTP on this port of 127.0.0.1 (0: any free one): they
+   * `open` the URL. Not for the URL of an app, which serves its log itself.
+   */
+  readonly http?: number | undefined
+}
+
+/**
+ * Opens a log: `memory:`, `file:FOLDER`, or that of a running app or of another process that serves it, by its URL
+ * (`http://127.0.0.1:4040`). What others do with a log that is reached by a URL is seen with a delay of up to 2 s in
+ * `topics`, `describe`, ends and lags, up to 10 s in `groups` and `admin`; records themselves come at once.
+ *
+ * Throws MILLRACE_LOCKED when another process has the folder (the message names its URL), MILLRACE_CONNECTION when
+ * nothing answers at a URL.
+ */
+export async function open<const A extends string>(
+  at: Checked<A>,
+  options: OpenOptions = {},
+): Promise<OpenLog> {
+  if (isAppUrl(at)) {
+    const { sys, broker } = await connectToApp(at)
+    return new OpenLog(sys, broker)
+  }
+  const place = openPlace(at, resolve('.'))
+  const log = new OpenLog(place.sys, brokerOf(place, at))
+  try {
+    announce(place, options.http === undefined ? undefined : await log.serve(options.http))
+  } catch (error) {
+    await log.close()
+    throw error
+  }
+  return log
+}
+
+function brokerOf(place: OpenPlace, at: string): FullBroker {
+  try {
+    return openBroker(place.sys, place.url, '/', { housekeeping: {} })
+  } catch (error) {
+    if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error
+    const url = announcedUrl(place)
+    if (url === undefined) throw error
+    const problem = `${at} is held by the process that answers at ${url}`
+    throw new MillraceError('MILLRACE_LOCKED', `${problem}: open('${url}') uses its log`, { cause: error })
+  }
 }

@@ -3,8 +3,8 @@ import { MillraceError } from '../base/errors.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Sys } from '../sys/sys.ts'
 
-/** Where data lives: a URL, and nothing else says so. */
-export type Place = 'memory:' | `file:${string}`
+/** Where data lives: a URL, and nothing else says so. An `http:` one is of the app that holds the data. */
+export type Place = 'memory:' | `file:${string}` | `http://${string}`
 
 /** Literals are checked, texts that come at run time are taken. */
 export type Checked<A extends string> = A extends Place ? A : string extends A ? A : Place
@@ -13,7 +13,7 @@ export type Checked<A extends string> = A extends Place ? A : string extends A ?
 export interface OpenPlace {
   readonly sys: Sys
   /** As a broker takes it: an absolute `file:` or `memory:`. */
-  readonly url: Place
+  readonly url: 'memory:' | `file:${string}`
   /** Folder of a `file:` place, absolute. */
   readonly folder: string | undefined
   /** Where local snapshots of the stores lie. */
@@ -28,8 +28,7 @@ export function openPlace(at: string, baseFolder: string): OpenPlace {
   }
   const path = at.startsWith('file:') ? at.slice('file:'.length).replace(/^\/\/(?=\/)/, '') : ''
   if (path === '') {
-    const kafka = at.startsWith('kafka:') ? '; this version has no Kafka adapter yet' : ''
-    const problem = `${JSON.stringify(at)} is no place: expected memory: or file:FOLDER, as file:./data${kafka}`
+    const problem = `${JSON.stringify(at)} is no place: expected memory: or file:FOLDER, as file:./data${hintFor(at)}`
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
   const folder = resolve(baseFolder, path)
@@ -39,4 +38,10 @@ export function openPlace(at: string, baseFolder: string): OpenPlace {
     folder,
     stateFolder: `${folder}/state`,
   }
+}
+
+function hintFor(at: string): string {
+  if (at.startsWith('kafka:')) return '; this version has no Kafka adapter yet'
+  const way = "open('http://...') reaches its log, and its topics are read there"
+  return /^https?:/.test(at) ? `; the data of a running app is that app's: ${way}` : ''
 }

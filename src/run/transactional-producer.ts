@@ -1,5 +1,4 @@
 import { answered } from '../base/answered.ts'
-import type { Offset } from '../base/brands.ts'
 import { type Duration, durationMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
@@ -160,10 +159,7 @@ export class TransactionalProducer implements AsyncDisposable {
       identify: (answer) => answer(undefined, this.#identity),
       append: (batches, answer) => {
         const request = { ...this.#identity, transactionalId: this.id, batches }
-        this.#broker.transactions.append(request, (error, offsets: readonly Offset[] | undefined) => {
-          if (error !== undefined) this.#failure ??= error
-          answer(error, offsets)
-        })
+        this.#broker.transactions.append(request, answer)
       },
     }
   }
