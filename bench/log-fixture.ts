@@ -13,6 +13,8 @@ export interface BenchLog {
   partitions(topic: string): readonly LogPartition[]
   /** Resolves when the batch is durable. */
   append(partition: LogPartition, batch: Uint8Array): Promise<void>
+  /** Does what is due of retention and compaction. */
+  housekeep(): Promise<void>
   /** Everything in a partition, in big chunks of whole batches. */
   readAll(partition: LogPartition): Iterable<Uint8Array>
   close(): Promise<void>
@@ -41,6 +43,14 @@ export function openBenchLog(folder: string): BenchLog {
         log.append([{ topic: partition.topic.id, partition: partition.index, bytes: batch }], (error) =>
           error === undefined ? resolve() : reject(error),
         )
+      }),
+    housekeep: () =>
+      new Promise((resolve, reject) => {
+        log.housekeeping.runOnce((error, report) => {
+          const failed = report?.work.find((work) => work.error !== undefined)?.error
+          if (error === undefined && failed === undefined) resolve()
+          else reject(error ?? new Error(failed))
+        })
       }),
     *readAll(partition) {
       for (let from = partition.start; from < partition.end; ) {

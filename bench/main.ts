@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util'
 import { type BenchContext, benchContext } from './bench.ts'
+import { compact } from './compact.ts'
 import { groupRead } from './group-read.ts'
 import { kafka } from './kafka.ts'
 import { latency } from './latency.ts'
@@ -26,6 +27,7 @@ const BENCHES: Readonly<Record<string, (context: BenchContext) => Promise<readon
   transactions,
   'group-read': groupRead,
   send,
+  compact,
   start,
   pipe,
   'window-count': windowCount,

@@ -206,7 +206,10 @@ export class Housekeeper implements Housekeeping {
         return
       }
       const waitMs = this.#unpaced ? 0 : ((job.bytesDone - before) / this.#bytesPerSecond) * 1000
-      if (waitMs > 0) this.#timer = this.#host.timers.after(waitMs, () => this.#goOn(), true)
+      // Others get their turn, also while nothing waits for the budget.
+      if (this.#unpaced && job.bytesDone - before >= UNPACED_STEP_BYTES)
+        this.#host.timers.soon(() => this.#goOn())
+      else if (waitMs > 0) this.#timer = this.#host.timers.after(waitMs, () => this.#goOn(), true)
       else if (inside) goOn = true
       else this.#run()
     }

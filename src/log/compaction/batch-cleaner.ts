@@ -34,9 +34,10 @@ import { compress } from '../../record/compression.ts'
 import { NO_TIMESTAMP } from '../../record/empty-batch.ts'
 import type { BatchPlace } from '../segment.ts'
 import type { CleanedTransactions } from './cleaned-transactions.ts'
-import type { KeyHasher } from './key-hash.ts'
+import { HASH_WORDS, type KeyHasher } from './key-hash.ts'
 import type { KeyOffsetMap } from './key-offset-map.ts'
 import { RecordScanner } from './record-scanner.ts'
+import { RECORD_KIND, RecordTable } from './record-table.ts'
 
 const COMPRESSION_BITS = 0x07
 
@@ -60,6 +61,9 @@ export class BatchCleaner {
   markers = new Set<Offset>()
   readonly #rules: CleaningRules
   readonly #scanner = new RecordScanner()
+  readonly #table = new RecordTable()
+  /** Of each record of the table: the last offset of its key. */
+  #latest = new Float64Array(0)
   #target: Uint8Array = new Uint8Array(64 * 1024)
   /** What of the present batch's records stays. */
   #records: Uint8Array = new Uint8Array(64 * 1024)
@@ -101,42 +105,45 @@ export class BatchCleaner {
     const { hash, map, now } = this.#rules
     const horizon = horizonOf(bytes, at, batch.attributes)
     const expired = horizon !== undefined && horizon <= now
-    const scanner = this.#scanner
-    scanner.open(bytes, at)
+    const table = this.#table
+    table.load(bytes, at, hash)
+    const { count, hashes, offsets, kinds } = table
+    if (this.#latest.length < count) this.#latest = new Float64Array(2 * count)
+    const latest = this.#latest
+    for (let index = 0; index < count; index += 1) {
+      latest[index] = kinds[index] === RECORD_KIND.keyless ? -1 : map.get(hashes, index * HASH_WORDS)
+    }
     let kept = 0
     let tombstones = false
-    let latest = Number.NEGATIVE_INFINITY
+    let delta = Number.NEGATIVE_INFINITY
     /** Bytes in `#records`; negative: all records so far stay. */
     let length = -1
-    while (scanner.next()) {
-      const { offset, keyStart } = scanner
-      let stays = true
-      if (keyStart >= 0) {
-        hash.hash(scanner.bytes, keyStart, scanner.keyEnd)
-        stays = map.get(hash) <= offset
-        if (stays && scanner.isTombstone) {
-          if (expired) {
-            stays = false
-            this.removedTombstone = Math.max(this.removedTombstone, offset)
-          } else tombstones = true
-        }
+    for (let index = 0; index < count; index += 1) {
+      const offset = offsets[index] as number
+      let stays = (latest[index] as number) <= offset
+      if (stays && kinds[index] === RECORD_KIND.tombstone) {
+        if (expired) {
+          stays = false
+          this.removedTombstone = Math.max(this.removedTombstone, offset)
+        } else tombstones = true
       }
+      const start = table.starts[index] as number
       if (stays) {
         kept += 1
-        latest = Math.max(latest, scanner.timestampDelta)
-        if (length >= 0) length = this.#keep(scanner.bytes, scanner.start, scanner.end, length)
-      } else if (length < 0) length = this.#keep(scanner.bytes, scanner.recordsStart, scanner.start, 0)
+        delta = Math.max(delta, table.timestampDeltas[index] as number)
+        if (length >= 0) length = this.#keep(table.bytes, start, table.ends[index] as number, length)
+      } else if (length < 0) length = this.#keep(table.bytes, table.recordsStart, start, 0)
     }
     if (kept === 0) return this.#emptied(bytes, at, batch)
     const dated = tombstones && horizon === undefined
     if (length < 0 && !dated) return 'unchanged'
     const maxTimestamp =
       (batch.attributes & TIMESTAMP_TYPE_BIT) === 0
-        ? batchBaseTimestamp(bytes, at) + latest
+        ? batchBaseTimestamp(bytes, at) + delta
         : batch.maxTimestamp
     const cleaned = { ...batch, maxTimestamp }
     if (!dated) return this.#build(bytes, at, cleaned, kept, length)
-    if (length < 0) return this.#withHorizon(bytes, at, cleaned, scanner.bytes, scanner.recordsStart, kept)
+    if (length < 0) return this.#withHorizon(bytes, at, cleaned, table.bytes, table.recordsStart, kept)
     return this.#withHorizon(bytes, at, cleaned, this.#records.slice(0, length), 0, kept)
   }
 

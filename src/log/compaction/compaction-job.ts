@@ -28,9 +28,9 @@ import { BatchCleaner, type CleaningRules } from './batch-cleaner.ts'
 import { CleanedFile } from './cleaned-file.ts'
 import { CleanedTransactions } from './cleaned-transactions.ts'
 import type { CleanableSection } from './dirty-section.ts'
-import { KeyHasher } from './key-hash.ts'
+import { HASH_WORDS, KeyHasher } from './key-hash.ts'
 import { KeyOffsetMap, mapBytesFor, SECTION_OFFSETS_MAX } from './key-offset-map.ts'
-import { RecordScanner } from './record-scanner.ts'
+import { RECORD_KIND, RecordTable } from './record-table.ts'
 import { SegmentBatches } from './segment-batches.ts'
 import type { SegmentSwapper } from './segment-swapper.ts'
 
@@ -159,7 +159,7 @@ export class CompactionJob implements HousekeepingJob {
   ): Work<{ readonly map: KeyOffsetMap; readonly upTo: Offset }> {
     let map = new KeyOffsetMap(from, this.#host.mapBytesMax)
     let upTo = this.#to
-    const scanner = new RecordScanner()
+    const table = new RecordTable()
     const transactions = this.#transactions(segments)
     const note = (bytes: Uint8Array, at: number, batch: BatchPlace): boolean => {
       const count = batchRecordCount(bytes, at)
@@ -174,7 +174,9 @@ export class CompactionJob implements HousekeepingJob {
       const aborted =
         (batch.attributes & TRANSACTIONAL_BIT) !== 0 &&
         transactions.data(batchProducerId(bytes, at), batch.first)
-      if (!aborted) noteKeys(scanner, bytes, at, from, hash, map)
+      if (aborted) return true
+      table.load(bytes, at, hash)
+      noteKeys(table, from, map)
       return true
     }
     for (const segment of segments) {
@@ -282,18 +284,11 @@ function isPlaceholder(bytes: Uint8Array, at: number): boolean {
   return batchRecordCount(bytes, at) === 0 && batchProducerId(bytes, at) === NO_PRODUCER_ID
 }
 
-function noteKeys(
-  scanner: RecordScanner,
-  bytes: Uint8Array,
-  at: number,
-  from: Offset,
-  hash: KeyHasher,
-  map: KeyOffsetMap,
-): void {
-  scanner.open(bytes, at)
-  while (scanner.next()) {
-    if (scanner.keyStart < 0 || scanner.offset < from) continue
-    hash.hash(scanner.bytes, scanner.keyStart, scanner.keyEnd)
-    map.put(hash, scanner.offset)
+function noteKeys(table: RecordTable, from: Offset, map: KeyOffsetMap): void {
+  const { count, kinds, offsets, hashes } = table
+  for (let index = 0; index < count; index += 1) {
+    const offset = offsets[index] as number
+    if (kinds[index] === RECORD_KIND.keyless || offset < from) continue
+    map.put(hashes, index * HASH_WORDS, offset)
   }
 }

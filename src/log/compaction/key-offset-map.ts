@@ -9,7 +9,6 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { Offset } from '../../base/brands.ts'
-import type { KeyHasher } from './key-hash.ts'
 
 const SLOT_WORDS = 4
 const SLOT_BYTES = 16
@@ -28,7 +27,7 @@ export function mapBytesFor(keys: number): number {
 export class KeyOffsetMap {
   readonly #begin: Offset
   readonly #slotsMax: number
-  #words: Uint32Array
+  #words: Int32Array
   #mask: number
   #growAbove: number
   #count = 0
@@ -40,7 +39,7 @@ export class KeyOffsetMap {
     while (slots * 2 * SLOT_BYTES <= bytesMax) slots *= 2
     this.#slotsMax = slots
     const first = Math.min(slots, SLOTS_BEGIN)
-    this.#words = new Uint32Array(first * SLOT_WORDS)
+    this.#words = new Int32Array(first * SLOT_WORDS)
     this.#mask = first - 1
     this.#growAbove = Math.floor(first * LOAD_MAX)
   }
@@ -54,25 +53,27 @@ export class KeyOffsetMap {
     return Math.floor(this.#slotsMax * LOAD_MAX) - this.#count
   }
 
-  /** Offsets come in ascending order. */
-  put(hash: KeyHasher, offset: Offset): void {
+  /**
+   * The hash at `hashes[at]` and behind has this offset; offsets come in ascending order. Neither this nor `get` does
+   * anything else, so that the processor waits for the memory of several keys at once.
+   */
+  put(hashes: Int32Array, at: number, offset: Offset): void {
     if (this.#count >= this.#growAbove) this.#grow()
-    const at = this.#find(hash.first >>> 0, hash.second >>> 0, hash.third >>> 0)
+    const slot = this.#find(hashes[at] as number, hashes[at + 1] as number, hashes[at + 2] as number)
     const words = this.#words
-    if (words[at + 3] === 0) {
-      words[at] = hash.first
-      words[at + 1] = hash.second
-      words[at + 2] = hash.third
+    if (words[slot + 3] === 0) {
+      words[slot] = hashes[at] as number
+      words[slot + 1] = hashes[at + 1] as number
+      words[slot + 2] = hashes[at + 2] as number
       this.#count += 1
     }
-    words[at + 3] = offset - this.#begin + 1
+    words[slot + 3] = offset - this.#begin + 1
   }
 
   /** -1: the key is not there. */
-  get(hash: KeyHasher): Offset {
-    const relative = this.#words[
-      this.#find(hash.first >>> 0, hash.second >>> 0, hash.third >>> 0) + 3
-    ] as number
+  get(hashes: Int32Array, at: number): Offset {
+    const slot = this.#find(hashes[at] as number, hashes[at + 1] as number, hashes[at + 2] as number)
+    const relative = (this.#words[slot + 3] as number) >>> 0
     return relative === 0 ? -1 : this.#begin + relative - 1
   }
 
@@ -91,7 +92,7 @@ export class KeyOffsetMap {
     const old = this.#words
     const slots = (this.#mask + 1) * 2
     assert(slots <= this.#slotsMax, () => `the map has room for ${this.room} keys, and not for one more`)
-    this.#words = new Uint32Array(slots * SLOT_WORDS)
+    this.#words = new Int32Array(slots * SLOT_WORDS)
     this.#mask = slots - 1
     this.#growAbove = Math.floor(slots * LOAD_MAX)
     for (let at = 0; at < old.length; at += SLOT_WORDS) {

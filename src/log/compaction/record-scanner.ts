@@ -41,6 +41,9 @@ export class RecordScanner {
   #baseOffset: Offset = 0
   #left = 0
 
+  /** How many records the batch has. */
+  count = 0
+
   /** Goes before the first record of the batch at `at`. */
   open(bytes: Uint8Array, at: number): void {
     const end = at + batchSizeBytes(bytes, at)
@@ -56,7 +59,8 @@ export class RecordScanner {
     }
     this.end = this.recordsStart
     this.#cursor.reset(this.bytes, this.recordsStart, this.recordsEnd)
-    this.#left = batchRecordCount(bytes, at)
+    this.count = batchRecordCount(bytes, at)
+    this.#left = this.count
     this.#baseOffset = batchBaseOffset(bytes, at)
   }
 
