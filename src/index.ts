@@ -22,7 +22,7 @@ export type {
   ResetOptions,
   ResetTo,
 } from './run/groups.ts'
-export { type OpenLog, open, type TopicState } from './run/open.ts'
+export { type OpenLog, type OpenOptions, open, type TopicState } from './run/open.ts'
 export type { Checked, Place } from './run/place.ts'
 export type { Producer, ProducerOptions } from './run/producer.ts'
 export { type Running, type RunOptions, run } from './run/run.ts'

@@ -2,7 +2,7 @@ import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
 import { type GroupLag, Groups, type ResetTo } from '../run/groups.ts'
 import { type Format, formatFor, type Output, printRow, printRows } from './output.ts'
-import { openBrokerTarget } from './target.ts'
+import { openTarget } from './target.ts'
 
 interface GroupOptions {
   readonly at: string
@@ -11,7 +11,7 @@ interface GroupOptions {
 
 /** `millrace groups` */
 export async function listGroups(options: GroupOptions, output: Output): Promise<void> {
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   const groups = new Groups(target.broker)
   const rows = groups.list().map(({ group, state, protocolType, members }) => {
     const lags = groups.describe(group)?.positions ?? []
@@ -23,7 +23,7 @@ export async function listGroups(options: GroupOptions, output: Output): Promise
 
 /** `millrace group describe NAME` */
 export async function describeGroup(name: string, options: GroupOptions, output: Output): Promise<void> {
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   const group = new Groups(target.broker).describe(name)
   if (group === undefined) throw unknownGroup(name, new Groups(target.broker))
   const format = formatFor(output, options.format)
@@ -49,7 +49,7 @@ interface ResetOptions extends GroupOptions {
 
 /** `millrace group reset NAME --to WHERE` */
 export async function resetGroup(name: string, options: ResetOptions, output: Output): Promise<void> {
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   const { topic, partition } = options
   if (partition !== undefined && topic === undefined)
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', '--partition is of a topic: give --topic too')
@@ -63,7 +63,7 @@ export async function resetGroup(name: string, options: ResetOptions, output: Ou
 
 /** `millrace group delete NAME` */
 export async function deleteGroup(name: string, options: GroupOptions, output: Output): Promise<void> {
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   await new Groups(target.broker).delete(name)
   output.note(`deleted group ${name} and its positions\n`)
 }

@@ -4,7 +4,7 @@ import { Producer } from '../run/producer.ts'
 import { nodeSys } from '../sys/node/node-sys.ts'
 import type { Output } from './output.ts'
 import { ask, openTarget } from './target.ts'
-import { disposable, knownTopic } from './topic-commands.ts'
+import { knownTopic } from './topic-commands.ts'
 
 interface ProduceOptions {
   readonly at: string
@@ -16,11 +16,12 @@ const IN_FLIGHT_MAX = 1_000
 
 /** `millrace produce TOPIC`: one record a line. A running app checks the values by its schemas; nobody else knows them. */
 export async function produce(name: string, options: ProduceOptions, output: Output): Promise<void> {
-  await using target = disposable(openTarget(options.at))
+  await using target = await openTarget(options.at)
   const sys = nodeSys()
   const started = sys.clock.monotonic()
+  const { url, broker } = target
   let count: number
-  if (target.kind === 'app') {
+  if (url !== undefined) {
     count = await eachBatch(async (lines) => {
       const query = options.keyField === undefined ? '' : `?keyField=${encodeURIComponent(options.keyField)}`
       const init = {
@@ -28,11 +29,11 @@ export async function produce(name: string, options: ProduceOptions, output: Out
         headers: { 'content-type': 'application/x-ndjson' },
         body: `${lines.join('\n')}\n`,
       }
-      await ask(target.url, `/topics/${encodeURIComponent(name)}${query}`, init)
+      await ask(url, `/topics/${encodeURIComponent(name)}${query}`, init)
     })
   } else {
-    const topic = knownTopic(target.broker, name)
-    const producer = new Producer(sys, target.broker)
+    const topic = knownTopic(broker, name)
+    const producer = new Producer(sys, broker)
     count = await eachBatch(async (lines, first) => {
       const sends = lines.map((line, index) =>
         producer.append(topic, {

@@ -5,8 +5,8 @@ import { readRecords } from '../run/topic-reader.ts'
 import { parseFrom, recordJson } from '../serve/http/record-json.ts'
 import { topic } from '../streams/topic.ts'
 import type { Output } from './output.ts'
-import { ask, openBrokerTarget, openTarget } from './target.ts'
-import { disposable, knownTopic } from './topic-commands.ts'
+import { ask, openTarget } from './target.ts'
+import { knownTopic } from './topic-commands.ts'
 
 interface ReadCommandOptions {
   readonly at: string
@@ -30,8 +30,8 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     await readAsMember(name, options.group, options, output, stopping.signal)
     return
   }
-  await using target = disposable(openTarget(options.at))
-  if (target.kind === 'app') {
+  await using target = await openTarget(options.at)
+  if (target.url !== undefined) {
     await readFromApp(target.url, name, options, output, stopping.signal)
     return
   }
@@ -63,7 +63,7 @@ async function readAsMember(
     const problem = 'a group gives out partitions itself: leave out --partition, or --group'
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   knownTopic(target.broker, name)
   const log = new OpenLog(target.sys, target.broker)
   const topics = [topic(name, { key: RAW_KEY, value: bytes() })]
@@ -87,6 +87,7 @@ async function readAsMember(
   over = true
 }
 
+/** An app knows the keys of its topics, which are more than texts: it shows the records as it reads them. */
 async function readFromApp(
   url: string,
   name: string,

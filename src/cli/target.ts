@@ -3,56 +3,71 @@ import { answered } from '../base/answered.ts'
 import { ERROR_CODES, type ErrorCode, isMillraceError, MillraceError } from '../base/errors.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
-import { openPlace } from '../run/place.ts'
-import { announcedUrl } from '../run/running-file.ts'
+import { connectToApp, isAppUrl } from '../run/app-connection.ts'
+import { type OpenPlace, openPlace } from '../run/place.ts'
+import { announce, announcedUrl } from '../run/running-file.ts'
 import type { Sys } from '../sys/sys.ts'
 
-/**
- * What a command talks to: the directory itself, or the app that holds it. `kind` says which.
- */
-export type Target =
-  | { readonly kind: 'directory'; readonly sys: Sys; readonly broker: FullBroker; close(): Promise<void> }
-  | { readonly kind: 'app'; readonly url: string; close(): Promise<void> }
-
-/** @throws MillraceError MILLRACE_LOCKED when another process holds the directory and serves no HTTP. */
-export function openTarget(at: string): Target {
-  const place = openPlace(at, resolve('.'))
-  try {
-    const broker = openBroker(place.sys, place.url)
-    return {
-      kind: 'directory',
-      sys: place.sys,
-      broker,
-      close: () => answered<void>((answer) => broker.close(answer)),
-    }
-  } catch (error) {
-    if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error
-    const url = announcedUrl(place)
-    if (url !== undefined) return { kind: 'app', url, close: async () => undefined }
-    const way = 'run that app without --no-http, or stop it'
-    throw new MillraceError('MILLRACE_LOCKED', `${at} is held by a running app that serves no HTTP: ${way}`, {
-      cause: error,
-    })
-  }
-}
-
-/** What a command needs that speaks to a broker. */
-export interface BrokerTarget extends AsyncDisposable {
+/** What a command talks to: the log in a directory, or that of the app that holds the directory. */
+export interface Target extends AsyncDisposable {
   readonly sys: Sys
   readonly broker: FullBroker
+  /** Of the app; undefined: the directory itself. What only an app knows (schemas, views) is asked for there. */
+  readonly url: string | undefined
 }
 
-/** @throws MillraceError MILLRACE_LOCKED when another process holds the directory. */
-export function openBrokerTarget(at: string): BrokerTarget {
-  const target = openTarget(at)
-  if (target.kind === 'directory') {
-    const { sys, broker } = target
-    return { sys, broker, [Symbol.asyncDispose]: () => target.close() }
+/** So long a command waits for an app that went away while it was reading. */
+const PATIENCE_MS = 10_000
+
+/**
+ * @param at `file:FOLDER`, `memory:`, or the URL of a running app.
+ * Throws MILLRACE_LOCKED when another process holds the directory and serves no HTTP, MILLRACE_CONNECTION when nothing
+ * answers.
+ */
+export async function openTarget(at: string): Promise<Target> {
+  if (isAppUrl(at)) return appTarget(at)
+  const place = openPlace(at, resolve('.'))
+  const broker = openUnlessHeld(place)
+  if (broker === undefined) return appTarget(urlOf(place, at))
+  // Whoever held it before and was killed may have left its URL.
+  announce(place, undefined)
+  return { sys: place.sys, broker, url: undefined, [Symbol.asyncDispose]: () => closed(broker) }
+}
+
+/** The URL of the app that runs on a place; undefined: none does. */
+export function runningAppAt(at: string): string | undefined {
+  if (isAppUrl(at)) return at.replace(/\/$/, '')
+  const place = openPlace(at, resolve('.'))
+  const broker = openUnlessHeld(place)
+  if (broker === undefined) return urlOf(place, at)
+  broker.close(() => undefined)
+  return undefined
+}
+
+async function appTarget(url: string): Promise<Target> {
+  const { sys, broker } = await connectToApp(url, PATIENCE_MS)
+  return { sys, broker, url: url.replace(/\/$/, ''), [Symbol.asyncDispose]: () => closed(broker) }
+}
+
+async function closed(broker: FullBroker): Promise<void> {
+  await answered<void>((answer) => broker.close(answer))
+}
+
+function openUnlessHeld({ sys, url }: OpenPlace): FullBroker | undefined {
+  try {
+    return openBroker(sys, url)
+  } catch (error) {
+    if (isMillraceError(error) && error.code === 'MILLRACE_LOCKED') return undefined
+    throw error
   }
-  throw new MillraceError(
-    'MILLRACE_LOCKED',
-    `${at} is held by the app at ${target.url}: stop it for this command`,
-  )
+}
+
+/** @throws MillraceError MILLRACE_LOCKED. */
+function urlOf(place: OpenPlace, at: string): string {
+  const url = announcedUrl(place)
+  if (url !== undefined) return url
+  const way = 'run that app without --no-http, or stop it'
+  throw new MillraceError('MILLRACE_LOCKED', `${at} is held by a running app that serves no HTTP: ${way}`)
 }
 
 /** Asks a running app, and turns its errors into ours. */

@@ -4,7 +4,7 @@ import type { TopicDetails } from '../broker/admin.ts'
 import type { Broker, TopicDescription, TopicSettings } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { type Format, formatFor, type Output, printRow, printRows, type Row } from './output.ts'
-import { ask, openBrokerTarget, openTarget, type Target } from './target.ts'
+import { openTarget } from './target.ts'
 import { parseSettings } from './topic-settings.ts'
 
 interface ListOptions {
@@ -15,19 +15,14 @@ interface ListOptions {
 
 /** `millrace topics` */
 export async function listTopics(options: ListOptions, output: Output): Promise<void> {
-  await using target = disposable(openTarget(options.at))
-  const rows = await topicRows(target, options.internal === true)
+  await using target = await openTarget(options.at)
+  const rows = topicRows(target.broker, options.internal === true)
   printRows(output, rows, formatFor(output, options.format))
 }
 
 /** `millrace topic describe NAME` */
 export async function describeTopic(name: string, options: ListOptions, output: Output): Promise<void> {
-  await using target = disposable(openTarget(options.at))
-  if (target.kind === 'app') {
-    const response = await ask(target.url, `/topics/${encodeURIComponent(name)}`)
-    printRow(output, await response.json(), formatFor(output, options.format))
-    return
-  }
+  await using target = await openTarget(options.at)
   const { settings, details, ...topic } = knownDetails(target.broker, name)
   const format = formatFor(output, options.format)
   const partitions = details.map(({ producers, openTransactions, ...partition }) => {
@@ -60,18 +55,9 @@ export async function createTopic(name: string, options: CreateOptions, output: 
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--durability is fsync or os, not ${durability}`)
   }
   const settings: TopicSettings = { partitions, durability, ...parseSettings(options.set) }
-  await using target = disposable(openTarget(options.at))
-  if (target.kind === 'app') {
-    const body = JSON.stringify({ name, ...settings })
-    await ask(target.url, '/topics', {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body,
-    })
-  } else {
-    const { broker } = target
-    await answered<TopicDescription>((answer) => broker.createTopic(name, settings, answer))
-  }
+  await using target = await openTarget(options.at)
+  const { broker } = target
+  await answered<TopicDescription>((answer) => broker.createTopic(name, settings, answer))
   output.note(
     `created ${name} with ${partitions} partition${partitions === 1 ? '' : 's'}, durability ${durability}\n`,
   )
@@ -91,7 +77,7 @@ export async function alterTopic(name: string, options: AlterOptions, output: Ou
     const problem = 'nothing is said of what to change: give --partitions or --set name=value'
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   const { broker } = target
   await answered<TopicDescription>((answer) => broker.admin.alterTopic(name, changes, answer))
   const said = Object.entries(changes).map(([key, value]) => `${key} ${value ?? 'none'}`)
@@ -105,7 +91,7 @@ interface DeleteOptions {
 
 /** `millrace topic delete NAME --yes` */
 export async function deleteTopic(name: string, options: DeleteOptions, output: Output): Promise<void> {
-  await using target = openBrokerTarget(options.at)
+  await using target = await openTarget(options.at)
   const { broker } = target
   const topic = knownTopic(broker, name)
   let records = 0
@@ -138,12 +124,7 @@ function knownDetails(broker: FullBroker, name: string): TopicDetails {
   return broker.admin.describeTopic(name) as TopicDetails
 }
 
-async function topicRows(target: Target, internal: boolean): Promise<readonly Row[]> {
-  if (target.kind === 'app') {
-    const response = await ask(target.url, `/topics${internal ? '?internal=true' : ''}`)
-    return (await response.json()) as Row[]
-  }
-  const { broker } = target
+function topicRows(broker: Broker, internal: boolean): readonly Row[] {
   return broker
     .topics()
     .filter((topic) => internal || !topic.internal)
@@ -155,9 +136,4 @@ async function topicRows(target: Target, internal: boolean): Promise<readonly Ro
       }
       return { name: topic.name, partitions: topic.partitions, records, durability: topic.durability }
     })
-}
-
-/** Closes a target at the end of its block. */
-export function disposable<T extends Target>(target: T): T & AsyncDisposable {
-  return Object.assign(target, { [Symbol.asyncDispose]: () => target.close() })
 }

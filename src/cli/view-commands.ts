@@ -1,6 +1,6 @@
 import { MillraceError } from '../base/errors.ts'
 import { type Format, formatFor, type Output, printRow, printRows, type Row } from './output.ts'
-import { ask, openTarget } from './target.ts'
+import { ask, runningAppAt } from './target.ts'
 
 interface ViewOptions {
   readonly at: string
@@ -81,9 +81,8 @@ function prefixText(words: readonly string[]): string {
 
 /** Views live in a running app: its URL. */
 async function runningApp(at: string): Promise<string> {
-  const target = openTarget(at)
-  if (target.kind === 'app') return target.url
-  await target.close()
+  const url = runningAppAt(at)
+  if (url !== undefined) return url
   const way = 'start it with `millrace run FILE`, in another terminal'
   throw new MillraceError('MILLRACE_CLOSED', `no app runs on ${at}, and views live in a running app: ${way}`)
 }

@@ -13,7 +13,7 @@ import type { ViewRegistry } from '../../views/view-registry.ts'
 export interface AppFacade {
   readonly name: string
   readonly sys: Sys
-  readonly engine: EngineHandle
+  readonly engine: Pick<EngineHandle, 'state' | 'failure' | 'status'>
   readonly views: ViewRegistry
   readonly metrics: Metrics
   readonly broker: FullBroker

@@ -1,5 +1,6 @@
 import type * as http from 'node:http'
 import { createRequire } from 'node:module'
+import { hostname } from 'node:os'
 import type { HttpAnswer, HttpCall, HttpClient } from '../http.ts'
 
 /** Required for the same reason as in the server: an import reads every export, and one of them loads much more. */
@@ -39,4 +40,9 @@ export class NodeHttp implements HttpClient {
   close(): void {
     this.#agent.destroy()
   }
+}
+
+/** Which process this is, for people: its number and the machine. */
+export function thisProcess(): string {
+  return `${process.pid}@${hostname()}`
 }
