@@ -17,7 +17,13 @@ import type { GroupPositions, NewPosition } from '../broker/groups.ts'
 import type { Sys, Timer } from '../sys/sys.ts'
 import type { TopicPartition } from './consumer-protocol.ts'
 import { Membership, type MembershipOptions } from './membership.ts'
-import { type HandedRecord, PartitionFeed } from './partition-feed.ts'
+import {
+  type ChunkLimits,
+  type HandedChunk,
+  type HandedRecord,
+  PartitionFeed,
+  type Show,
+} from './partition-feed.ts'
 import { type StartPolicy, startOffset } from './start-offset.ts'
 import { nameOf } from './sticky-assignor.ts'
 
@@ -117,22 +123,15 @@ export class GroupConsumer {
    * @param isWanted false: not from this partition now; ask again when that changes.
    */
   take(isWanted?: (feed: PartitionFeed) => boolean): HandedRecord | undefined {
-    for (let left = this.#ready.length; left > 0; left -= 1) {
-      if (this.#turn >= this.#ready.length) this.#turn = 0
-      const feed = this.#ready[this.#turn] as PartitionFeed
-      if (isWanted?.(feed) === false) {
-        this.#turn += 1
-        continue
-      }
-      const handed = feed.take(this.#options.fetchBytesMax)
-      if (handed === undefined) {
-        this.#ready.splice(this.#turn, 1)
-        continue
-      }
-      if (!feed.hasBuffered) this.#turn += 1
-      return handed
-    }
-    return undefined
+    return this.#inTurn((feed) => feed.take(this.#options.fetchBytesMax), isWanted)
+  }
+
+  /** The next records of one partition, for work in their order; the turns are those of `take`. */
+  takeChunk<T extends { readonly offset: Offset }>(
+    limits: ChunkLimits,
+    show: Show<T>,
+  ): HandedChunk<T> | undefined {
+    return this.#inTurn((feed) => feed.takeChunk(this.#options.fetchBytesMax, limits, show))
   }
 
   /** The work on the record is done. Idempotent. */
@@ -146,7 +145,7 @@ export class GroupConsumer {
   }
 
   /** Nobody has the record in hand any more, finished or not. Once for each. */
-  release({ feed }: HandedRecord): void {
+  release({ feed }: { readonly feed: PartitionFeed }): void {
     feed.release()
     if (feed.stopped && feed.working === 0) for (const check of [...this.#draining]) check()
   }
@@ -209,6 +208,28 @@ export class GroupConsumer {
     this.#over = true
     this.#commitTimer?.cancel()
     this.#membership.close(() => answer(undefined, undefined))
+  }
+
+  #inTurn<H>(
+    take: (feed: PartitionFeed) => H | undefined,
+    isWanted?: (feed: PartitionFeed) => boolean,
+  ): H | undefined {
+    for (let left = this.#ready.length; left > 0; left -= 1) {
+      if (this.#turn >= this.#ready.length) this.#turn = 0
+      const feed = this.#ready[this.#turn] as PartitionFeed
+      if (isWanted?.(feed) === false) {
+        this.#turn += 1
+        continue
+      }
+      const handed = take(feed)
+      if (handed === undefined) {
+        this.#ready.splice(this.#turn, 1)
+        continue
+      }
+      if (!feed.hasBuffered) this.#turn += 1
+      return handed
+    }
+    return undefined
   }
 
   #commitWhenSettled(

@@ -5,12 +5,13 @@
  * every record that was not finished, and some that were. Offsets are handed out in ascending order, with holes where
  * markers, aborted or compacted records lie; once everything before a hole is finished, the position is behind it.
  *
- * State: a queue of offsets, of which each knows whether it is finished. Cost: O(1) a record, amortised.
+ * State: a queue of offsets, of which each knows whether it is finished; records that were taken together have one place
+ * in it. Cost: O(1) a place, amortised.
  */
 import { assert } from '../base/assert.ts'
 import type { Offset } from '../base/brands.ts'
 
-/** Names one record that was taken; given back when it is finished. */
+/** Names what was taken, a record or several; given back when it is finished. */
 export type Ticket = number
 
 const FINISHED = -1
@@ -37,16 +38,36 @@ export class UnfinishedOffsets {
     return this.#queue[this.#head] ?? this.#next
   }
 
-  /** Records that are taken and not finished. */
+  /** What is taken and not finished. */
   get count(): number {
     return this.#unfinished
   }
 
   take(offset: Offset): Ticket {
-    assert(offset >= this.#next, () => `offset ${offset} is taken after ${this.#next}`)
-    this.#next = offset + 1
+    return this.takeAll(offset, offset)
+  }
+
+  /** Takes records together: they have one ticket, and are finished in their order (`moveTo`) or all at once. */
+  takeAll(first: Offset, last: Offset): Ticket {
+    assert(first >= this.#next, () => `offset ${first} is taken after ${this.#next}`)
+    assert(last >= first, () => `offsets ${first} to ${last} are no records`)
+    this.#next = last + 1
     this.#unfinished += 1
-    return this.#firstTicket + this.#queue.push(offset) - 1
+    return this.#firstTicket + this.#queue.push(first) - 1
+  }
+
+  /** Of the records of this ticket, those before `offset` are finished, and that one is not. */
+  moveTo(ticket: Ticket, offset: Offset): void {
+    const at = ticket - this.#firstTicket
+    const current = this.#queue[at]
+    if (at < this.#head || current === undefined || current === FINISHED) return
+    const end = this.#queue[at + 1] ?? this.#next
+    // A later ticket that is finished says nothing of its place.
+    assert(
+      offset >= current && (end === FINISHED || offset < end),
+      () => `ticket ${ticket} moves from ${current} to ${offset}`,
+    )
+    this.#queue[at] = offset
   }
 
   /** Idempotent: a record may be finished by its handler and by a revocation. */
