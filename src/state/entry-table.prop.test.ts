@@ -13,6 +13,7 @@ const arbitrarySteps = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.record({ kind: fc.constant('add' as const), key: arbitraryKey }) },
     { weight: 1, arbitrary: fc.record({ kind: fc.constant('remove' as const), key: arbitraryKey }) },
+    { arbitrary: fc.record({ kind: fc.constant('recycle' as const), key: arbitraryKey }), weight: 1 },
   ),
   { maxLength: 300 },
 )
@@ -31,11 +32,17 @@ test('it is a Map in the order of its hashes', () => {
       for (const { kind, key } of steps) {
         const present = model.get(key)
         expect(table.find(key, hashOf(key))).toBe(present)
-        if (kind === 'remove' && present !== undefined) {
+        if (kind === 'recycle') {
+          if (table.recycle()) model.clear()
+        } else if (kind === 'remove' && present !== undefined) {
           table.remove(present)
           model.delete(key)
         } else if (kind === 'add' && present === undefined) {
-          const entry = new Entry(key, hashOf(key), key, LIVE)
+          const spare = table.spare()
+          // What it gives away is nobody's.
+          expect([...model.values()]).not.toContain(spare)
+          const entry = spare ?? new Entry(key, hashOf(key), key, LIVE)
+          Object.assign(entry, { key, hash: hashOf(key), flags: LIVE })
           table.add(entry)
           model.set(key, entry)
         }
@@ -88,4 +95,42 @@ test('a walk over the entries misses none, whatever is added and removed meanwhi
     table.add(new Entry(`m${more}`, hashOfKey(`m${more}`), more, LIVE))
   for (const entry of walk) seen.add(entry)
   for (const entry of kept) expect(seen).toContain(entry)
+})
+
+test('a table that begins anew gives its entries again, one after the other, and others may come between', () => {
+  const table = new EntryTable()
+  const entries = Array.from({ length: 100 }, (_, index) => new Entry(index, hashOfKey(index), index, LIVE))
+  for (const entry of entries) table.add(entry)
+  expect(table.spare()).toBeUndefined()
+  table.remove(entries[1] as Entry)
+  expect(table.recycle()).toBe(true)
+  expect(table.size).toBe(0)
+  expect(table.find(0, hashOfKey(0))).toBeUndefined()
+  expect(table.spare()).toBe(entries[0])
+  expect(table.spare()).toBe(entries[0])
+  const strange = new Entry('strange', hashOfKey('strange'), 0, LIVE)
+  table.add(strange)
+  // One that was removed is nobody's to give.
+  expect(table.spare()).toBeUndefined()
+  table.add(new Entry('other', hashOfKey('other'), 0, LIVE))
+  expect(table.spare()).toBe(entries[2])
+  expect(table.find('strange', strange.hash)).toBe(strange)
+  expect([...table.values()].map(({ key }) => key)).toEqual(['strange', 'other'])
+})
+
+test('a table that became much too large is not used again, nor are entries that were not used', () => {
+  const table = new EntryTable()
+  for (let key = 0; key < 1_000; key += 1) table.add(new Entry(key, hashOfKey(key), key, LIVE))
+  expect(table.recycle()).toBe(true)
+  for (let key = 0; key < 300; key += 1) table.add(new Entry(key, hashOfKey(key), key, LIVE))
+  expect(table.recycle()).toBe(true)
+  for (let key = 0; key < 300; key += 1) {
+    expect(table.spare()).toBeDefined()
+    table.add(new Entry(key, hashOfKey(key), key, LIVE))
+  }
+  expect(table.spare()).toBeUndefined()
+  expect(table.recycle()).toBe(true)
+  for (let key = 0; key < 50; key += 1) table.add(new Entry(key, hashOfKey(key), key, LIVE))
+  expect(table.recycle()).toBe(false)
+  expect(table.size).toBe(50)
 })

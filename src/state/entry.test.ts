@@ -87,3 +87,60 @@ test('a visit ends where it is told to, and goes on behind a key', () => {
   expect(rest).toEqual(order.slice(100))
   expect(store.visit(1, undefined, take)).toBe(true)
 })
+
+test('values of a dropped namespace come back for the next one, if nobody holds them', () => {
+  const store = new MemoryStore('counters', codec)
+  const counters = Array.from({ length: 100 }, (_, index) => new Counter(index))
+  for (const [index, counter] of counters.entries()) store.put(1, `key-${index}`, counter)
+  store.put(1, 'shared', counters[0] as Counter)
+  expect(store.spare(1)).toBeUndefined()
+  store.drop(1, true)
+  // The namespace is not there yet.
+  expect(store.spare(2)).toBeUndefined()
+  store.put(2, 'first', new Counter(7))
+  for (const [index, counter] of counters.entries()) {
+    if (index === 0) continue
+    expect(store.get(2, `new-${index}`)).toBeUndefined()
+    expect(store.spare(2)).toBe(counter)
+    counter.flags = UNOWNED
+    counter.count = 1
+    store.put(2, `new-${index}`, counter)
+    expect(store.get(2, `new-${index}`)).toBe(counter)
+  }
+  // Behind them stands an entry that is no value.
+  expect(store.spare(2)).toBeUndefined()
+  expect([...store.scan(2)]).toHaveLength(100)
+  expect(changesOf(store)).toEqual([7, ...Array.from({ length: 99 }, () => 1)])
+  expect(store.size).toBe(100)
+})
+
+test('values of a dropped namespace stay with who may hold them', () => {
+  const store = new MemoryStore('counters', codec)
+  for (let index = 0; index < 20; index += 1) store.put(1, index, new Counter(index))
+  store.drop(1)
+  store.put(2, 'first', new Counter(7))
+  expect(store.spare(2)).toBeUndefined()
+})
+
+test('a snapshot that reads a namespace while it is dropped takes nothing of the next one for its own', () => {
+  const store = new MemoryStore('counters', codec)
+  for (let index = 0; index < 20; index += 1) store.put(1, `key-${index}`, new Counter(1))
+  changesOf(store)
+  const read: [number, unknown][] = []
+  const cursor = store.readEntries({
+    bytes: (namespace, key) => read.push([namespace, key]),
+    text: (namespace, key) => read.push([namespace, key]),
+    leftOut: () => undefined,
+  })
+  for (let turn = 0; turn < 5; turn += 1) cursor.next()
+  expect(read).toHaveLength(5)
+  store.drop(1, true)
+  for (let index = 0; index < 20; index += 1) {
+    const counter = store.spare(2) ?? new Counter(1)
+    counter.flags = UNOWNED
+    store.put(2, `new-${index}`, counter)
+  }
+  changesOf(store)
+  while (cursor.next());
+  expect(read).toHaveLength(5)
+})

@@ -42,6 +42,11 @@ export class Entry {
     this.flags = flags
   }
 
+  /** Touches what will be read of it, see `bringNear`. Values that are entries add theirs. */
+  near(): number {
+    return this.flags
+  }
+
   /** The entry of a value that no store holds: the value itself, if it is one. */
   static of(key: StoreKey, hash: number, value: unknown, flags: number): Entry {
     if (!(value instanceof Entry) || value.flags !== UNOWNED) return new Entry(key, hash, value, flags)
@@ -51,4 +56,26 @@ export class Entry {
     value.flags = flags
     return value
   }
+}
+
+/** So many entries are brought near at once. */
+export const NEAR_ENTRIES = 64
+
+/**
+ * Looks at the entries whose turn comes next. Each may lie in a cold place of the memory: asked for all at once, the
+ * processor waits for all of them together. Negative: none of them is there any more; else a number that says nothing,
+ * which only is what makes it look.
+ */
+export function bringNear(entries: readonly (Entry | undefined)[], start: number): number {
+  const end = Math.min(start + NEAR_ENTRIES, entries.length)
+  let flagsOfAll = 0
+  let units = 0
+  for (let index = start; index < end; index += 1) {
+    const entry = entries[index]
+    if (entry === undefined) continue
+    flagsOfAll |= entry.flags
+    units |= entry.near()
+    units |= typeof entry.key === 'string' ? entry.key.length : 1
+  }
+  return (flagsOfAll & LIVE) === 0 ? -1 : units
 }

@@ -13,16 +13,14 @@
 import { assert } from '../base/assert.ts'
 import { ChangeEncoder, type ChangeSink } from './change-encoder.ts'
 import { asciiKeyStart, decodeChangeKey, namespaceBefore } from './changelog-codec.ts'
-import { DIRTY, DURABLE, type Entry, LIVE, RAW, type RawValue } from './entry.ts'
+import { bringNear, DIRTY, DURABLE, type Entry, LIVE, NEAR_ENTRIES, RAW, type RawValue } from './entry.ts'
+import type { EntryTable } from './entry-table.ts'
 import { compareHashed, hashOfKey } from './key-hash.ts'
 import type { KeyedStore, Namespace, StoreChange, StoreKey } from './keyed-store.ts'
 import type { EntrySink, SnapshotSource } from './snapshot-source.ts'
 import { Space } from './space.ts'
 import type { StoreCodec } from './store-codec.ts'
 import { StoreCursor } from './store-cursor.ts'
-
-/** So many entries of a scan are brought near at once. */
-const NEAR_ENTRIES = 64
 
 export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   readonly name: string
@@ -43,6 +41,8 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
   #lastHash = 0
   /** The entry of the last key, perhaps a ghost; undefined if it has none. */
   #lastEntry: Entry | undefined
+  /** Of the namespace that was dropped last: for the next one. */
+  #spareTable: EntryTable | undefined
 
   constructor(name: string, codec: StoreCodec<V>) {
     this.name = name
@@ -103,10 +103,22 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     if ((entry.flags & DIRTY) === 0) this.#touch(space, entry)
   }
 
-  drop(namespace: Namespace): void {
+  /**
+   * A value of a dropped namespace that may become that of a new key there, if values are entries. Until it is put,
+   * the same one is answered again.
+   */
+  spare(namespace: Namespace): V | undefined {
+    const space = namespace === this.#lastNamespace ? this.#lastSpace : this.#enter(namespace)
+    const entry = space?.spare()
+    return entry !== undefined && entry.value === entry ? (entry.value as V) : undefined
+  }
+
+  /** @param reuse nobody holds values of the namespace: they may come back as spare ones. */
+  drop(namespace: Namespace, reuse = false): void {
     const space = this.#spaces.get(namespace)
     if (space === undefined) return
     this.#remove(space)
+    if (reuse) this.#spareTable = space.releaseTable()
     if (!space.durable) return
     this.#drops.add(namespace)
     this.#changes += 1
@@ -300,7 +312,8 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
 
   #create(namespace: Namespace): Space {
     assert(Number.isFinite(namespace), () => `a namespace is a finite number, not ${namespace}`)
-    const space = new Space(namespace)
+    const space = new Space(namespace, this.#spareTable)
+    this.#spareTable = undefined
     this.#spaces.set(namespace, space)
     this.#lastNamespace = namespace
     this.#lastSpace = space
@@ -366,21 +379,4 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
 function isBehind(entry: Entry, after: StoreKey | undefined, afterHash: number): boolean {
   if ((entry.flags & LIVE) === 0) return false
   return after === undefined || compareHashed(entry.hash, entry.key, afterHash, after) > 0
-}
-
-/**
- * Looks at the entries whose turn comes next. Their order is that of hashes, so each lies in a cold place of the memory:
- * asked for all at once, the processor waits for all of them together. Negative: none of them is there any more; else
- * the length of their keys, which only is what makes it look.
- */
-function bringNear(entries: readonly Entry[], start: number): number {
-  const end = Math.min(start + NEAR_ENTRIES, entries.length)
-  let flagsOfAll = 0
-  let units = 0
-  for (let index = start; index < end; index += 1) {
-    const { key, flags } = entries[index] as Entry
-    flagsOfAll |= flags
-    units += typeof key === 'string' ? key.length : 1
-  }
-  return (flagsOfAll & LIVE) === 0 ? -1 : units
 }

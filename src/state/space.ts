@@ -34,13 +34,28 @@ export class Space {
   /** The changelog has, or had, entries of it, so that a drop must be written. */
   durable = false
   dirty: Entry[] = []
-  #whole: EntryTable | undefined = new EntryTable()
+  #whole: EntryTable | undefined
   #row: EntryTable[] | undefined
   /** What a restore read and nobody asked for yet; undefined when there is none. */
   #restored: RestoredEntries | undefined
 
-  constructor(namespace: Namespace) {
+  /** @param table an empty one of a space that was dropped. */
+  constructor(namespace: Namespace, table = new EntryTable()) {
     this.namespace = namespace
+    this.#whole = table
+  }
+
+  /** An entry of the table's earlier life, for the next `add`. */
+  spare(): Entry | undefined {
+    return this.#whole?.spare()
+  }
+
+  /** Gives the table of this dropped space away, where it is worth it. Nobody may hold its entries any more. */
+  releaseTable(): EntryTable | undefined {
+    const table = this.#whole
+    // Who still walks over this space finds that it was dropped.
+    this.#whole = new EntryTable()
+    return table?.recycle() === true ? table : undefined
   }
 
   /** The entry of a key, perhaps a ghost. */

@@ -18,6 +18,9 @@ import type { TaskContext } from './operator.ts'
 
 type AnyAggregate = Aggregate<unknown>
 
+/** Kinds of aggregates whose accumulators are a few numbers. */
+const SMALL: ReadonlySet<string> = new Set(['count', 'sum', 'average'])
+
 export class GroupStore {
   readonly store: MemoryStore<Group>
   readonly names: readonly string[]
@@ -28,6 +31,8 @@ export class GroupStore {
   readonly #before: unknown[] = []
   /** Some aggregate keeps its elements apart: groups of the store have to be bound to them. */
   readonly hasBuckets: boolean
+  /** Groups of dropped namespaces become new ones. Not where each would hold on to much until then. */
+  readonly #reuses: boolean
 
   /**
    * @param parts `subtracts`: whether values are ever taken out again. `inside`: the groups lie inside values of another
@@ -54,6 +59,7 @@ export class GroupStore {
         : undefined,
     )
     this.hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
+    this.#reuses = this.#aggregates.every(({ kind }) => SMALL.has(kind))
   }
 
   /** After the stores were restored. */
@@ -68,7 +74,9 @@ export class GroupStore {
   }
 
   create(namespace: Namespace, key: StoreKey, timestamp: Timestamp): Group {
-    const group = new Group(timestamp)
+    const spare = this.#reuses ? this.store.spare(namespace) : undefined
+    const group = spare ?? new Group(timestamp)
+    spare?.renew(timestamp)
     for (let index = 0; index < this.#aggregates.length; index += 1) {
       const buckets = this.#buckets[index]
       const aggregate = this.#aggregates[index] as AnyAggregate
@@ -172,8 +180,9 @@ export class GroupStore {
     for (const buckets of this.#buckets) buckets?.remove(namespace, key)
   }
 
+  /** Nobody may hold groups of the namespace any more. */
   drop(namespace: Namespace): void {
-    this.store.drop(namespace)
+    this.store.drop(namespace, this.#reuses)
     for (const buckets of this.#buckets) buckets?.drop(namespace)
   }
 

@@ -29,6 +29,18 @@ export class Group extends Entry {
     this.timestamp = timestamp
   }
 
+  /** Makes a group that nothing holds any more as good as a new one, but for its accumulators. It was no session. */
+  renew(timestamp: Timestamp): void {
+    this.flags = UNOWNED
+    this.timestamp = timestamp
+    this.touched = -1
+    this.rows = 0
+  }
+
+  override near(): number {
+    return this.rows
+  }
+
   accumulator(index: number): unknown {
     switch (index) {
       case 0:
