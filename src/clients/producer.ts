@@ -87,6 +87,11 @@ interface SentBatch {
 interface SentAppend {
   readonly batches: readonly SentBatch[]
   readonly deadline: number
+  /**
+   * It holds the first batch of a partition. The log takes any number from a producer that it does not know, so what
+   * comes behind it must not arrive before it: nothing else is under way meanwhile.
+   */
+  readonly isFirst: boolean
   /** It is tried again when those before it are settled. */
   waits: boolean
 }
@@ -276,7 +281,7 @@ export class Producer {
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#sent.length >= IN_FLIGHT_MAX) return
+    if (this.#scheduled || this.#isBusy()) return
     this.#scheduled = true
     this.#sys.timers.soon(() => {
       this.#scheduled = false
@@ -284,16 +289,22 @@ export class Producer {
     })
   }
 
+  #isBusy(): boolean {
+    return this.#sent.length >= IN_FLIGHT_MAX || this.#sent.some(({ isFirst }) => isFirst)
+  }
+
   /** One batch of each partition that has any leaves, all as one append. */
   #leave(): void {
-    if (this.#open.size + this.#full.length === 0 || this.#sent.length >= IN_FLIGHT_MAX) return
+    if (this.#open.size + this.#full.length === 0 || this.#isBusy()) return
     if (this.#options.idempotent && this.#identity === undefined) {
       this.#identify()
       return
     }
-    const batches = this.#next().map((open): SentBatch => ({ open, batch: this.#build(open) }))
+    const next = this.#next()
+    const isFirst = this.#options.idempotent && next.some((open) => !this.#sequences.has(nameOf(open)))
+    const batches = next.map((open): SentBatch => ({ open, batch: this.#build(open) }))
     const deadline = this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs
-    const sent: SentAppend = { batches, deadline, waits: false }
+    const sent: SentAppend = { batches, deadline, isFirst, waits: false }
     this.#sent.push(sent)
     this.#attempt(sent)
   }

@@ -57,6 +57,9 @@ export class OpenLog implements AsyncDisposable {
   readonly #broker: FullBroker
   readonly #producer: Producer
   readonly #consumers = new Set<{ close(): Promise<void> }>()
+  readonly #producers = new Set<{ close(): Promise<void> }>()
+  /** Transactions so far: their records without a key go to the partitions in turns. */
+  #transactions = 0
   #http: HttpServer | undefined
 
   constructor(sys: Sys, broker: FullBroker) {
@@ -88,7 +91,11 @@ export class OpenLog implements AsyncDisposable {
 
   /** A producer with settings of its own. */
   producer(options: ProducerOptions = {}): Producer {
-    return new Producer(this.#sys, this.#broker, options)
+    const producer: Producer = new Producer(this.#sys, this.#broker, options, () =>
+      this.#producers.delete(producer),
+    )
+    this.#producers.add(producer)
+    return producer
   }
 
   /**
@@ -97,7 +104,8 @@ export class OpenLog implements AsyncDisposable {
    * 256 MiB use `transactional`. Throws MILLRACE_REFUSED when a record's partition has gone to another member.
    */
   async transaction<R>(work: (transaction: Transaction) => Promise<R> | R): Promise<R> {
-    const transaction = new Transaction(this.#sys, this.#broker)
+    this.#transactions += 1
+    const transaction = new Transaction(this.#sys, this.#broker, this.#transactions)
     try {
       const result = await work(transaction)
       await transaction.run()
@@ -108,8 +116,16 @@ export class OpenLog implements AsyncDisposable {
   }
 
   /** A producer that writes first and commits later. Fences whoever had this id before. */
-  transactional(id: string, options: TransactionalOptions = {}): Promise<TransactionalProducer> {
-    return openTransactional(this.#sys, this.#broker, id, options)
+  async transactional(id: string, options: TransactionalOptions = {}): Promise<TransactionalProducer> {
+    const producer: TransactionalProducer = await openTransactional(
+      this.#sys,
+      this.#broker,
+      id,
+      options,
+      () => this.#producers.delete(producer),
+    )
+    this.#producers.add(producer)
+    return producer
   }
 
   /**
@@ -178,7 +194,10 @@ export class OpenLog implements AsyncDisposable {
       .map(({ name }) => name)
   }
 
-  /** Waits for what was sent, then lets go of the directory. Idempotent. */
+  /**
+   * Ends consumers with the work that they have in hand, waits for what was sent, aborts open transactions, then lets go
+   * of the directory. Idempotent.
+   */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
     await this.#producer.close()

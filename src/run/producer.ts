@@ -44,10 +44,17 @@ export class Producer implements AsyncDisposable {
   readonly #sys: Sys
   readonly #broker: FullBroker
   readonly #core: ProducerCore
+  readonly #closed: () => void
 
   /** Use `log.producer`. */
-  constructor(sys: Sys, broker: FullBroker, options: ProducerOptions = {}) {
+  constructor(
+    sys: Sys,
+    broker: FullBroker,
+    options: ProducerOptions = {},
+    closed: () => void = () => undefined,
+  ) {
     this.#sys = sys
+    this.#closed = closed
     this.#broker = broker
     this.#core = new ProducerCore(sys, broker, coreOptions(options))
   }
@@ -80,8 +87,9 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Waits for what was sent. Idempotent. */
-  close(): Promise<void> {
-    return new Promise((resolve) => this.#core.close(resolve))
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.#core.close(resolve))
+    this.#closed()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,6 +1,6 @@
 import { answered } from '../base/answered.ts'
 import type { Offset } from '../base/brands.ts'
-import { MillraceError } from '../base/errors.ts'
+import { isMillraceError, MillraceError } from '../base/errors.ts'
 import type { PartitionBatch, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
@@ -10,6 +10,8 @@ import type { Sys } from '../sys/sys.ts'
 import { CommittedRecords } from './committed-records.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
 import { ensureTopic } from './topics.ts'
+
+const RETRY_MS = 20
 
 interface GatheredBatch {
   readonly topic: TopicDescription
@@ -27,13 +29,17 @@ export class Transaction {
   readonly #batches = new Map<string, GatheredBatch>()
   readonly #committed = new CommittedRecords()
   readonly #sends: Promise<void>[] = []
-  #unkeyed = 0
+  #unkeyed: number
   #over = false
 
-  /** Use `log.transaction`. */
-  constructor(sys: Sys, broker: FullBroker) {
+  /**
+   * Use `log.transaction`.
+   * @param turn where records without a key begin: transactions of one record should not all go to one partition.
+   */
+  constructor(sys: Sys, broker: FullBroker, turn: number) {
     this.#sys = sys
     this.#broker = broker
+    this.#unkeyed = turn
   }
 
   /** Gathers a record; it is written with all others when the function ends. Throws what its serdes throw. */
@@ -73,12 +79,27 @@ export class Transaction {
     const batches = Array.from(this.#batches.values(), ({ topic, partition, builder }): PartitionBatch => {
       return { topic: topic.id, partition, bytes: builder.build() }
     })
-    const positions = this.#committed.requests()
-    if (batches.length + positions.length === 0) return
-    await answered<readonly Offset[]>((answer) =>
-      this.#broker.transactions.commitWhole({ batches, positions }, answer),
-    )
+    while (!(await this.#commit(batches))) await this.#pause()
     this.#committed.done()
+  }
+
+  /** False: nothing was written, since the group of a consumer is between two generations; it will not be for long. */
+  async #commit(batches: readonly PartitionBatch[]): Promise<boolean> {
+    const positions = this.#committed.requests()
+    if (batches.length + positions.length === 0) return true
+    try {
+      await answered<readonly Offset[]>((answer) =>
+        this.#broker.transactions.commitWhole({ batches, positions }, answer),
+      )
+      return true
+    } catch (error) {
+      if (isMillraceError(error) && error.code === 'MILLRACE_REBALANCE_IN_PROGRESS') return false
+      throw error
+    }
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => this.#sys.timers.after(RETRY_MS, resolve))
   }
 
   /** The function failed: what it gathered is dropped. */

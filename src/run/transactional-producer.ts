@@ -35,6 +35,7 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly #sys: Sys
   readonly #broker: FullBroker
   readonly #core: ProducerCore
+  readonly #closed: () => void
   #identity: ProducerIdentity
   #open = false
   /** The coordinator knows of the transaction. */
@@ -50,8 +51,10 @@ export class TransactionalProducer implements AsyncDisposable {
     id: string,
     identity: ProducerIdentity,
     options: TransactionalOptions,
+    closed: () => void,
   ) {
     this.id = id
+    this.#closed = closed
     this.#sys = sys
     this.#broker = broker
     this.#identity = identity
@@ -132,6 +135,7 @@ export class TransactionalProducer implements AsyncDisposable {
   async close(): Promise<void> {
     if (this.#open) await this.abort().catch(() => undefined)
     await new Promise<void>((resolve) => this.#core.close(resolve))
+    this.#closed()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -183,10 +187,11 @@ export async function openTransactional(
   broker: FullBroker,
   id: string,
   options: TransactionalOptions,
+  closed: () => void,
 ): Promise<TransactionalProducer> {
   const timeoutMs = durationMs(options.timeout ?? '1m', 'timeout')
   const identity = await answered<ProducerIdentity>((answer) =>
     broker.transactions.initProducer({ transactionalId: id, timeoutMs, version: 2 }, answer),
   )
-  return new TransactionalProducer(sys, broker, id, identity, options)
+  return new TransactionalProducer(sys, broker, id, identity, options, closed)
 }
