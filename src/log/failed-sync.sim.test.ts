@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { BatchBuilder } from '../record/batch-builder.ts'
+import { PowerLoss } from '../sim/power-loss.ts'
 import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
 import type { Log, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
@@ -14,7 +15,7 @@ function bytesOf(size: number): Uint8Array {
 
 function opened(sys: SimSys): { log: Log; topic: LogTopic } {
   const log = openLog(sys, '/data/log', OPTIONS)
-  log.createTopic('a', { partitions: 2 }, (error) => expect(error).toBeUndefined())
+  log.createTopic('a', { partitions: 2, segmentBytes: 1024 }, (error) => expect(error).toBeUndefined())
   sys.time.runUntilIdle()
   return { log, topic: log.topic('a') as LogTopic }
 }
@@ -83,4 +84,35 @@ test('when the checkpoint of a flush fails at once, its items are answered and t
     expect(closed(sys, log), `sync ${nth}`).toBe(true)
   }
   expect(failedInFlush).toBeGreaterThan(0)
+})
+
+test('nothing is removed because of an entry that only the page cache holds', () => {
+  for (let seed = 1; seed <= 120; seed += 1) {
+    const sys = simSys(seed)
+    const first = opened(sys)
+    const append = () => {
+      for (const partition of [0, 1])
+        first.log.append([{ topic: first.topic.id, partition, bytes: bytesOf(700) }], () => {})
+      sys.time.runUntilIdle()
+    }
+    for (let index = 0; index < 6; index += 1) append()
+    sys.disk.failSync(1)
+    for (const partition of first.topic.partitions) partition.cutBefore(4)
+    sys.time.runUntilIdle()
+    expect(first.log.failure).toBeDefined()
+    expect(closed(sys, first.log)).toBe(true)
+    // The opening gets so far that it removes what lies below the start, and then the power fails.
+    sys.disk.crashAt(sys.disk.operations + 1 + (seed % 12))
+    try {
+      opened(sys)
+    } catch (error) {
+      if (!(error instanceof PowerLoss)) throw error
+    }
+    const after = opened(restartSys(sys, seed))
+    for (const partition of after.topic.partitions) {
+      expect([0, 4]).toContain(partition.start)
+      expect(partition.end).toBe(6)
+      for (let from = partition.start; from < 6; ) from = partition.read(from, 10_000)?.next ?? Number.NaN
+    }
+  }
 })

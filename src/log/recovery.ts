@@ -3,6 +3,7 @@ import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
 import { checksum } from './checksum.ts'
 import { type GroupPart, readGroup } from './group-entry.ts'
+import { confirmJournal } from './journal-confirmation.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
@@ -103,6 +104,7 @@ export class Recovery {
 
   run(): Recovered {
     const checkpoint = readCheckpoint(this.#journal.checkpoint)
+    confirmJournal(this.#disk, this.#log, this.#journal)
     this.#foresee()
     for (const topic of checkpoint.topics) this.#addTopic(topic, topic.partitions)
     if (this.#mender !== undefined) this.#mendCovered(this.#mender)
