@@ -193,6 +193,16 @@ describe('without a running app', () => {
     expect([code, stdout.split('\n').length]).toEqual([0, 2])
   })
 
+  test('topic alter and delete; only --yes deletes', async () => {
+    await topicsChange(world, 'changed')
+  })
+
+  test('groups: read as one, list, describe, reset, delete', async () => {
+    await world.millrace(['topic', 'create', 'grouped', '--partitions', '2'])
+    await world.millrace(['produce', 'grouped'], lines([1, 2, 3, 4, 5, 6]))
+    await groupsWork(world, 'grouped')
+  })
+
   test('results of a run, and a check of every byte', async () => {
     const rows = await world.rows(['read', 'minutes'])
     expect(rows.map(({ key, timestamp }) => [key, timestamp]).sort()).toEqual([
@@ -211,6 +221,60 @@ describe('without a running app', () => {
     expect(await world.rows(['read', 'clicks'])).toHaveLength(4)
   })
 })
+
+/** Alters and deletes a topic: the same in a directory and through an app. */
+async function topicsChange(world: CliWorld, name: string): Promise<void> {
+  await world.millrace(['topic', 'create', name, '--set', 'retentionMs=2d'])
+  const altered = await world.millrace([
+    'topic',
+    'alter',
+    name,
+    '--partitions',
+    '3',
+    '--set',
+    'cleanup=compact',
+  ])
+  expect(altered).toMatchObject({ code: 0, stderr: `changed ${name}: cleanup compact, partitions 3\n` })
+  const [described] = await world.rows(['topic', 'describe', name])
+  expect(described).toMatchObject({
+    settings: { retentionMs: 172_800_000, cleanup: 'compact', partitions: 3 },
+  })
+  expect(described?.['partitions']).toHaveLength(3)
+  const fewer = await world.millrace(['topic', 'alter', name, '--partitions', '2'])
+  expect(fewer).toMatchObject({ code: 2, stderr: expect.stringContaining('[MILLRACE_INVALID_ARGUMENT]') })
+  const unsaid = await world.millrace(['topic', 'delete', name])
+  expect(unsaid).toMatchObject({ code: 2, stderr: expect.stringContaining('say --yes') })
+  const deleted = await world.millrace(['topic', 'delete', name, '--yes'])
+  expect(deleted).toMatchObject({ code: 0, stderr: `deleted ${name} with 0 records in 3 partitions\n` })
+  const again = await world.millrace(['topic', 'delete', name, '--yes'])
+  expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('[MILLRACE_UNKNOWN_TOPIC]') })
+}
+
+/** Works with a group on a topic of two partitions: the same in a directory and through an app. */
+async function groupsWork(world: CliWorld, topic: string): Promise<void> {
+  const all = await world.rows(['read', topic])
+  const half = await world.rows(['read', topic, '--group', 'audit', '--limit', '2'])
+  const rest = await world.rows(['read', topic, '--group', 'audit'])
+  expect(half).toHaveLength(2)
+  const place = ({ partition, offset }: Record<string, unknown>) => `${String(partition)}@${String(offset)}`
+  expect([...half, ...rest].map(place).toSorted()).toEqual(all.map(place).toSorted())
+  expect(await world.rows(['read', topic, '--group', 'audit'])).toEqual([])
+  const groups = await world.rows(['groups'])
+  const audit = groups.find(({ group }) => group === 'audit')
+  expect(audit).toMatchObject({ state: 'Empty', type: 'consumer', members: 0, lag: 0 })
+  const table = await world.millrace(['groups', '--format', 'table'])
+  expect(table.stdout).toMatch(/^group +state +type +members +partitions +lag\n/)
+  const [described] = await world.rows(['group', 'describe', 'audit'])
+  expect(described).toMatchObject({ group: 'audit', members: [], positions: [{ topic, lag: 0 }, { lag: 0 }] })
+  const moved = await world.rows(['group', 'reset', 'audit', '--to', '-1', '--topic', topic])
+  expect(moved.map(({ lag }) => lag)).toEqual(moved.map(({ end }) => Math.min(1, Number(end))))
+  await world.millrace(['group', 'reset', 'audit', '--to', 'earliest'])
+  expect(await world.rows(['read', topic, '--group', 'audit'])).toHaveLength(all.length)
+  const gone = await world.millrace(['group', 'delete', 'audit'])
+  expect(gone).toMatchObject({ code: 0, stderr: 'deleted group audit and its positions\n' })
+  const unknown = await world.millrace(['group', 'describe', 'audit'])
+  expect(unknown).toMatchObject({ code: 1, stderr: expect.stringContaining('[MILLRACE_UNKNOWN_GROUP]') })
+}
 
 function byNumber(left: unknown, right: unknown): number {
   return (left as { n: number }).n - (right as { n: number }).n
@@ -260,6 +324,28 @@ describe('with a running app', () => {
     expect(made.code, made.stderr).toBe(0)
     const [described] = await world.rows(['topic', 'describe', 'made-by-app'])
     expect(described).toMatchObject({ name: 'made-by-app' })
+  })
+
+  test('topics are altered and deleted through the app', async () => {
+    await topicsChange(world, 'changed')
+  })
+
+  test('groups through the app; the app itself is one, and so it is by its URL', async () => {
+    await groupsWork(world, 'clicks')
+    const [own] = await world.rows(['groups', '--at', running.url])
+    expect(own).toMatchObject({ group: 'pages', type: 'millrace' })
+    const listed = (await (await fetch(`${running.url}/groups`)).json()) as Record<string, unknown>[]
+    expect(listed).toMatchObject([{ group: 'pages', protocolType: 'millrace' }])
+    const described = await fetch(`${running.url}/groups/pages`)
+    expect(await described.json()).toMatchObject({ group: 'pages', positions: expect.any(Array) })
+    expect((await fetch(`${running.url}/groups/nobody`)).status).toBe(404)
+  })
+
+  test('an app that is not there says so', async () => {
+    const { code, stderr } = await world.millrace(['groups', '--at', 'http://127.0.0.1:1'])
+    expect([code, stderr]).toEqual([1, expect.stringContaining('[MILLRACE_CONNECTION]')])
+    const run = await world.millrace(['run', 'pages.ts', '--at', running.url, '--no-http'])
+    expect(run).toMatchObject({ code: 2, stderr: expect.stringContaining('is no place') })
   })
 
   test('watch shows a change as it happens, read --follow a record', async () => {

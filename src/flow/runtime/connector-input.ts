@@ -57,14 +57,16 @@ export class ConnectorInput implements Input, RecordOrigin {
     this.partition = first.partition
     this.lanes = parts.lanes
     this.rank = parts.rank
-    this.position = parts.stored?.offset ?? 0
-    this.metadata = parts.stored?.metadata ?? ''
+    // Stopped before the source gave anything: what was committed then is this class's own beginning, no source's place.
+    const stored = parts.stored?.metadata === '' && parts.stored.offset === 0 ? undefined : parts.stored
+    this.position = stored?.offset ?? 0
+    this.metadata = stored?.metadata ?? ''
     this.#clock = parts.clock
     this.#context = parts.context
     this.#current = parts.current
     this.#laneTimes = parts.lanes.map(() => MIN_TIMESTAMP)
     this.lastRecordAt = parts.clock.monotonic()
-    this.#reader = source.open(parts.connector, this.partition, parts.stored)
+    this.#reader = source.open(parts.connector, this.partition, stored)
   }
 
   fill(): InputState {
