@@ -27,6 +27,7 @@ let folder: string
 let files: string[]
 let transactional: string[]
 let repaired: string[]
+let compacted: string[]
 const startedAt = Date.now()
 
 beforeAll(async () => {
@@ -38,6 +39,11 @@ beforeAll(async () => {
     await append(log, topic, index)
   }
   for (let index = 0; index < TRANSACTIONS; index += 1) await transaction(log, other, index)
+  const keyed = await made(log, 'keyed', { cleanup: 'compact', minCleanableDirtyRatio: 0 })
+  for (let round = 0; round < 6; round += 1) await changes(log, keyed, round)
+  await new Promise<void>((resolve, reject) =>
+    log.housekeeping.runOnce((error) => (error === undefined ? resolve() : reject(error))),
+  )
   const stamped = await made(log, 'stamped', { timestampType: 'logAppendTime' })
   for (let index = 0; index < 5; index += 1) {
     const builder = new BatchBuilder()
@@ -49,6 +55,7 @@ beforeAll(async () => {
   )
   files = filesOf(topic)
   repaired = filesOf(stamped)
+  compacted = filesOf(keyed)
   const damaged = repaired.find((file) => file.endsWith('.log')) as string
   const bytes = readFileSync(damaged)
   bytes.writeInt32BE(0x7e57, Math.floor(bytes.length / 2))
@@ -94,6 +101,26 @@ function written(log: Log, topic: LogTopic, ...batches: Uint8Array[]): Promise<v
   return new Promise((resolve, reject) =>
     log.append(items, (error) => (error === undefined ? resolve() : reject(error))),
   )
+}
+
+const KEYS = 40
+
+/** Values of 40 keys, a fifth of which are deleted in the end, and a producer that takes back what it wrote. */
+async function changes(log: Log, topic: LogTopic, round: number): Promise<void> {
+  const timestamp = 1_700_000_000_000 + round
+  for (let first = 0; first < KEYS; first += 4) {
+    const builder = new BatchBuilder()
+    for (let key = first; key < first + 4; key += 1) {
+      const deleted = key % 5 === 0 && round > 1
+      builder.appendText(timestamp, `key-${key}`, deleted ? null : `${round} ${'x'.repeat(1500)}`)
+    }
+    await written(log, topic, builder.build({ compression: first % 8 === 0 ? 'zstd' : 'none' }))
+  }
+  const builder = new BatchBuilder()
+  builder.appendText(timestamp, 'key-1', `aborted ${'x'.repeat(700)}`)
+  const settings = { producerId: 2000, producerEpoch: 0, baseSequence: round, transactional: true }
+  await written(log, topic, builder.build(settings))
+  await written(log, topic, controlBatch(2000, 0, 'abort', 7, timestamp))
 }
 
 const TRANSACTIONS = 90
@@ -192,6 +219,30 @@ test('batches of producers, markers and transaction indexes say what was done', 
   expect([...entries].map(([, ...fields]) => fields.map(Number))).toEqual(
     Array.from({ length: TRANSACTIONS / 3 }, (_, index) => [12 * index, 12 * index + 3, 12 * index + 4]),
   )
+}, 120_000)
+
+test('cleaned segments are what Kafka takes for cleaned ones, and their indexes agree', () => {
+  const logs = compacted.filter((file) => file.endsWith('.log'))
+  expect(logs.length).toBeGreaterThan(1)
+  const [cleaned] = logs as [string]
+  const { rows } = dump('--print-data-log', '--deep-iteration', '--files', cleaned)
+  expect(rows).not.toMatch(/isvalid: false/)
+  const batches = [...rows.matchAll(/^baseOffset: ([0-9]+) lastOffset: ([0-9]+) count: ([0-9]+) /gm)]
+  // Readers find every offset: each batch begins where the one before ends.
+  let next = 0
+  for (const [, first, last] of batches) {
+    expect(Number(first)).toBe(next)
+    next = Number(last) + 1
+  }
+  expect(batches.some(([, , , count]) => count === '0')).toBe(true)
+  expect(rows).toMatch(/deleteHorizonMs: OptionalLong\[[0-9]{13}\]/)
+  expect(rows).toMatch(/endTxnMarker: ABORT/)
+  const keys = [...rows.matchAll(/ key: (key-[0-9]+)/gm)].map(([, key]) => key)
+  expect(keys.length).toBeGreaterThan(20)
+  expect(new Set(keys).size).toBe(keys.length)
+  expect(rows).not.toMatch(/payload: aborted/)
+  const indexes = compacted.filter((file) => /[.](index|timeindex|txnindex)$/.test(file))
+  expect(dump('--files', indexes.join(',')).faults).toBe('')
 }, 120_000)
 
 test('timestamps of the log, and what a repair put in the place of damage, are what Kafka expects', () => {

@@ -3,9 +3,9 @@
  *
  * State: slots of four 32-bit words, three of the key's hash and the offset less the section's begin, plus one; 0: the
  * slot is free. A key's slot is the first free one from the place on that its hash says. Keys themselves are not kept.
- * The table begins small and doubles up to the budget; nothing is removed.
+ * The table begins small and grows up to the budget; nothing is removed.
  * Cost: 16 bytes a slot, so that four neighbours share a cache line; full at 85 %, where a look-up sees about four of
- * them. While it doubles, the table that it leaves is there too: half as much again.
+ * them. While it grows, the table that it leaves is there too: a quarter as much again.
  */
 import { assert } from '../../base/assert.ts'
 import type { Offset } from '../../base/brands.ts'
@@ -13,8 +13,9 @@ import type { Offset } from '../../base/brands.ts'
 const SLOT_WORDS = 4
 const SLOT_BYTES = 16
 const SLOTS_MIN = 16
-/** The first table; growth to it would cost more than it saves. */
-const SLOTS_BEGIN = 1 << 16
+/** The first table has at most so many; growth to it would cost more than it saves. */
+const SLOTS_BEGIN_MAX = 1 << 16
+const GROWTH = 4
 const LOAD_MAX = 0.85
 /** The largest section: offsets are kept in 32 bits. */
 export const SECTION_OFFSETS_MAX = 0xffff_fffe
@@ -38,7 +39,8 @@ export class KeyOffsetMap {
     let slots = SLOTS_MIN
     while (slots * 2 * SLOT_BYTES <= bytesMax) slots *= 2
     this.#slotsMax = slots
-    const first = Math.min(slots, SLOTS_BEGIN)
+    let first = slots
+    while (first > SLOTS_BEGIN_MAX) first /= GROWTH
     this.#words = new Int32Array(first * SLOT_WORDS)
     this.#mask = first - 1
     this.#growAbove = Math.floor(first * LOAD_MAX)
@@ -90,7 +92,7 @@ export class KeyOffsetMap {
 
   #grow(): void {
     const old = this.#words
-    const slots = (this.#mask + 1) * 2
+    const slots = (this.#mask + 1) * GROWTH
     assert(slots <= this.#slotsMax, () => `the map has room for ${this.room} keys, and not for one more`)
     this.#words = new Int32Array(slots * SLOT_WORDS)
     this.#mask = slots - 1
