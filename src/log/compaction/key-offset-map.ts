@@ -9,6 +9,7 @@
  */
 import { assert } from '../../base/assert.ts'
 import type { Offset } from '../../base/brands.ts'
+import { HASH_WORDS } from './key-hash.ts'
 
 const SLOT_WORDS = 4
 const SLOT_BYTES = 16
@@ -60,16 +61,16 @@ export class KeyOffsetMap {
    * anything else, so that the processor waits for the memory of several keys at once.
    */
   put(hashes: Int32Array, at: number, offset: Offset): void {
-    if (this.#count >= this.#growAbove) this.#grow()
-    const slot = this.#find(hashes[at] as number, hashes[at + 1] as number, hashes[at + 2] as number)
-    const words = this.#words
-    if (words[slot + 3] === 0) {
-      words[slot] = hashes[at] as number
-      words[slot + 1] = hashes[at + 1] as number
-      words[slot + 2] = hashes[at + 2] as number
+    let slot = this.#find(hashes[at] as number, hashes[at + 1] as number, hashes[at + 2] as number)
+    if (this.#words[slot + 3] === 0) {
+      if (this.#count >= this.#growAbove) {
+        this.#grow()
+        slot = this.#find(hashes[at] as number, hashes[at + 1] as number, hashes[at + 2] as number)
+      }
+      for (let word = 0; word < HASH_WORDS; word += 1) this.#words[slot + word] = hashes[at + word] as number
       this.#count += 1
     }
-    words[slot + 3] = offset - this.#begin + 1
+    this.#words[slot + 3] = offset - this.#begin + 1
   }
 
   /** -1: the key is not there. */
