@@ -142,9 +142,17 @@ export class Connection {
   }
 }
 
+/** Whether a request certainly did nothing: there was nobody to take it. */
+export function neverArrived({ cause }: Error): boolean {
+  return cause instanceof Error && refusedBy(cause)
+}
+
+function refusedBy(cause: NodeJS.ErrnoException): boolean {
+  return cause.code === 'ECONNREFUSED'
+}
+
 function connectionLost(url: string, cause: Error): MillraceError {
-  const refused = (cause as NodeJS.ErrnoException).code === 'ECONNREFUSED'
-  const problem = refused
+  const problem = refusedBy(cause)
     ? `nothing answers at ${url}: is the app running?`
     : `the connection to ${url} was lost (${cause.message}); what was asked may have been done`
   return new MillraceError('MILLRACE_CONNECTION', problem, { cause })

@@ -14,7 +14,7 @@ import type {
   TransactionPort,
   WholeTransaction,
 } from '../transactions.ts'
-import type { Connection } from './connection.ts'
+import { type Connection, neverArrived } from './connection.ts'
 import type { RemoteState } from './remote-state.ts'
 
 /** Producers and transactions of a log that an app in another process holds. */
@@ -73,7 +73,7 @@ export function bytesOf(batches: readonly PartitionBatch[]): number {
 
 /** Nothing in a whole transaction tells the log that it comes again: who repeated it could write it twice. */
 function notRepeatable(error: Error | undefined): Error | undefined {
-  if (!isMillraceError(error) || error.code !== 'MILLRACE_CONNECTION') return error
+  if (!isMillraceError(error) || error.code !== 'MILLRACE_CONNECTION' || neverArrived(error)) return error
   const problem = `it is not known whether the transaction was written: ${error.message}`
   const way = 'look at what the topics hold before it is done again, or use log.transactional'
   return new MillraceError('MILLRACE_UNKNOWN_OUTCOME', `${problem}; ${way}`, { cause: error })
