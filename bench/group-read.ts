@@ -15,7 +15,7 @@ const RECORDS = 400_000
 const PARTITIONS = 4
 const PER_BATCH = 500
 
-const WAYS = ['run', 'iterate'] as const
+const WAYS = ['run', 'batches', 'iterate'] as const
 
 /** A consumer group reads 400,000 events from 4 partitions: 1 and 4 members in this process, by record and by batch. */
 export async function groupRead(context: BenchContext): Promise<Measurement[]> {
@@ -79,7 +79,9 @@ async function readInGroup(
   const cost = await timed(async () => {
     const runs = consumers.map(async (consumer) => {
       if (way === 'run') await consumer.run(take)
-      else for await (const record of consumer) take(record)
+      else if (way === 'batches') {
+        for await (const batch of consumer.batches()) for (const record of batch) take(record)
+      } else for await (const record of consumer) take(record)
     })
     while (records < RECORDS) await new Promise((resolve) => setTimeout(resolve, 1))
     await Promise.all(consumers.map((consumer) => consumer.close()))

@@ -5,6 +5,7 @@ export type { Isolation } from './broker/broker.ts'
 export type { EngineState, EngineStatus, InputStatus } from './flow/runtime/engine-port.ts'
 export type { Consumer } from './run/consumer.ts'
 export type {
+  BatchOptions,
   CommitMode,
   Committable,
   ConsumedTopic,

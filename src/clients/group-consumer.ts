@@ -20,6 +20,7 @@ import { Membership, type MembershipOptions } from './membership.ts'
 import {
   type ChunkLimits,
   type HandedChunk,
+  type HandedPlace,
   type HandedRecord,
   PartitionFeed,
   type Show,
@@ -135,12 +136,12 @@ export class GroupConsumer {
   }
 
   /** The work on the record is done. Idempotent. */
-  finish({ feed, ticket }: HandedRecord): void {
+  finish({ feed, ticket }: HandedPlace): void {
     feed.finish(ticket)
   }
 
   /** The work on the record, and on all before it in its partition, is done. */
-  finishTo({ feed, ticket }: HandedRecord): void {
+  finishTo({ feed, ticket }: HandedPlace): void {
     feed.finishTo(ticket)
   }
 
@@ -154,7 +155,7 @@ export class GroupConsumer {
    * Finishes the record and commits, after the rebalance if there is one. MILLRACE_REFUSED when its partition has gone
    * to another member: there the record is given again.
    */
-  commitRecord(handed: HandedRecord, finish: 'finish' | 'finishTo', answer: Answer<void>): void {
+  commitRecord(handed: HandedPlace, finish: 'finish' | 'finishTo', answer: Answer<void>): void {
     this[finish](handed)
     this.#commitWhenSettled(
       () => (handed.feed.gone ? goneError(handed) : undefined),
@@ -164,7 +165,7 @@ export class GroupConsumer {
   }
 
   /** Commits the positions behind records that are not finished; those of partitions that are gone are left out. */
-  commitBehind(records: readonly HandedRecord[], answer: Answer<void>): void {
+  commitBehind(records: readonly HandedPlace[], answer: Answer<void>): void {
     const positions = (): NewPosition[] => {
       const last = new Map<PartitionFeed, Offset>()
       for (const { feed, record } of records) if (!feed.gone) last.set(feed, record.offset + 1)
@@ -430,7 +431,7 @@ function positionAt({ topic, partition }: PartitionFeed, offset: Offset): NewPos
 }
 
 /** What is said of a record whose partition is not the consumer's any more. */
-export function goneError({ feed, record }: HandedRecord): MillraceError {
+export function goneError({ feed, record }: HandedPlace): MillraceError {
   const problem = `${feed.name}@${record.offset} belongs to another member now`
   return new MillraceError('MILLRACE_REFUSED', `${problem}: drop the work, it is done there again`)
 }

@@ -5,11 +5,16 @@ import type { StoredRecord } from '../record/record.ts'
 import { FetchedRecords } from './fetched-records.ts'
 import { type Ticket, UnfinishedOffsets } from './unfinished-offsets.ts'
 
-/** A record in the hands of a consumer's handler. */
-export interface HandedRecord {
+/** Where a record in the hands of a consumer's handler is from. */
+export interface HandedPlace {
   readonly feed: PartitionFeed
-  readonly record: StoredRecord
+  readonly record: { readonly offset: Offset }
   readonly ticket: Ticket
+}
+
+/** A record in the hands of a consumer's handler. */
+export interface HandedRecord extends HandedPlace {
+  readonly record: StoredRecord
 }
 
 /** Records of one partition that were taken together, as their users see them, to be worked on in their order. */

@@ -80,6 +80,16 @@ export interface WorkOptions {
   readonly concurrency?: number | { readonly by: 'partition' | 'key'; readonly limit: number }
 }
 
+/** How large an array of `batches` becomes: what is there, up to a number of records or bytes. */
+export interface BatchOptions {
+  /** Default 500. */
+  readonly records?: number
+  /** Keys and values as they are stored, together. The last record may pass it. Default 1,048,576. */
+  readonly bytes?: number
+  /** So long the first record waits for others, if they are too few. Default: not at all. */
+  readonly within?: Duration
+}
+
 export interface WorkContext {
   /** Aborted when the record's partition goes to another member, or the consumer ends: stop early, it is given again. */
   readonly signal: AbortSignal

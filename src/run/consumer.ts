@@ -1,22 +1,27 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { answered } from '../base/answered.ts'
-import type { DurationMs, Timestamp } from '../base/brands.ts'
-import { durationMs, timeMs } from '../base/duration.ts'
+import type { DurationMs, Offset } from '../base/brands.ts'
+import { durationMs } from '../base/duration.ts'
 import { MillraceError, messageOf } from '../base/errors.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { GroupConsumer } from '../clients/group-consumer.ts'
 import { OrderedWork } from '../clients/ordered-work.ts'
-import type { HandedRecord, PartitionFeed } from '../clients/partition-feed.ts'
-import type { StartFrom } from '../clients/start-offset.ts'
+import type {
+  ChunkLimits,
+  HandedChunk,
+  HandedPlace,
+  HandedRecord,
+  PartitionFeed,
+} from '../clients/partition-feed.ts'
 import { WorkWatch } from '../clients/work-watch.ts'
 import type { TopicSpec } from '../flow/graph/plan.ts'
-import type { Serde } from '../record/serde.ts'
-import { bytesSource } from '../record/text-source.ts'
-import type { LogRecord } from '../streams/log-record.ts'
 import { topicSpecOf } from '../streams/topic.ts'
 import type { Sys } from '../sys/sys.ts'
 import { Bell } from './bell.ts'
+import { type Chunk, ConsumerChunks } from './consumer-chunks.ts'
+import { ConsumerIterator } from './consumer-iterator.ts'
 import type {
+  BatchOptions,
   CommitMode,
   ConsumedTopic,
   ConsumerOptions,
@@ -24,12 +29,11 @@ import type {
   WorkContext,
   WorkOptions,
 } from './consumer-options.ts'
+import { batchLimits, concurrencyOf, coreOptions } from './consumer-settings.ts'
+import { type InOrderHost, runInOrder } from './run-in-order.ts'
+import { type ShownRecord, showing, shownRecord } from './shown-record.ts'
 
-const FETCH_BYTES = 256 * 1024
-const HEARTBEATS_PER_SESSION = 10
-/** A heartbeat tells of a rebalance as well: nobody should wait long for the partitions that others must let go. */
-const HEARTBEAT_MS_MAX = 500
-/** Records that 'at-most-once' commits together before it gives them out. */
+/** Records that are taken, and by 'at-most-once' committed, together before they are given out. */
 const CHUNK_RECORDS = 500
 /** Of a partition in work at once, with `by: 'partition'`: one runs, the next one is there when it ends. */
 const AHEAD = 2
@@ -38,11 +42,14 @@ const AHEAD = 2
 const handlerOf = new AsyncLocalStorage<object>()
 
 /** Which consumer with `commit: 'manual'` handed a record out: a transaction commits it in that one's name. */
-const handed = new WeakMap<object, { readonly consumer: GroupConsumer; readonly record: HandedRecord }>()
+const handed = new WeakMap<object, { readonly consumer: GroupConsumer; readonly record: HandedPlace }>()
 
-export function handedOf(record: object): { consumer: GroupConsumer; record: HandedRecord } | undefined {
+export function handedOf(record: object): { consumer: GroupConsumer; record: HandedPlace } | undefined {
   return handed.get(record)
 }
+
+/** Work under way. */
+type Handed = HandedRecord | HandedChunk<{ readonly offset: Offset }>
 
 /** What a consumer needs of the log beside its broker. */
 export interface ConsumerHost {
@@ -68,9 +75,10 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
   readonly #options: ConsumerOptions<T, C>
   readonly #specs: ReadonlyMap<string, TopicSpec>
   readonly #host: ConsumerHost
-  readonly #watch: WorkWatch<HandedRecord>
+  readonly #watch: WorkWatch<Handed>
   readonly #core: GroupConsumer
   readonly #bell: Bell
+  readonly #chunks: ConsumerChunks
   readonly #ended = new AbortController()
   /** One for each partition, not one for each record: what handlers are told by. */
   readonly #signals = new WeakMap<PartitionFeed, AbortSignal>()
@@ -99,6 +107,15 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
       revoked: () => this.#bell.ring(),
       failed: (error) => this.#fail(error),
     })
+    this.#chunks = new ConsumerChunks(sys, {
+      core: this.#core,
+      bell: this.#bell,
+      show: showing(this.#specs),
+      watch: this.#watch,
+      failure: () => this.#failure,
+      isClosing: () => this.#closing !== undefined,
+      end: () => this.#end(),
+    })
     const { signal } = options
     // The listener goes with the consumer: a signal may live as long as the process.
     signal?.addEventListener('abort', () => void this.close(), { signal: this.#ended.signal })
@@ -122,23 +139,49 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     return this.#core.lag()
   }
 
-  async *[Symbol.asyncIterator](): AsyncGenerator<ConsumerRecord<T, C>, void, undefined> {
+  [Symbol.asyncIterator](): AsyncGenerator<ConsumerRecord<T, C>, void, undefined> {
+    return this.#inChunks
+      ? new ConsumerIterator(this.#chunks, () => this.#beginOnce())
+      : this.#iterateRecords()
+  }
+
+  /**
+   * The same in arrays, in the order of each partition; of which partitions is as it comes. All of an array is done when
+   * the loop asks for the next one.
+   *
+   * @example
+   * ```ts
+   * for await (const batch of consumer.batches({ records: 1_000, within: '5s' })) await insert(batch.map(({ value }) => value))
+   * ```
+   */
+  async *batches(
+    options: BatchOptions = {},
+  ): AsyncGenerator<readonly ConsumerRecord<T, C>[], void, undefined> {
     this.#beginOnce()
+    const { withinMs, ...limits } = batchLimits(options)
     try {
-      for await (const item of this.#take()) {
-        this.#watch.begin(item)
+      for (;;) {
+        const chunks = await this.#chunks.gather(
+          limits,
+          withinMs,
+          this.#options.commit === 'manual' ? 1 : limits.records,
+        )
+        if (chunks.length === 0) return
+        const ours = await this.#begin(chunks)
+        const [first] = ours
+        if (first === undefined) continue
+        this.#chunks.watch(first)
         try {
-          yield this.#recordOf(item, 'finishTo')
-          // Not after a `break`, a `return` or an error in the loop: they leave the record undone.
-          if (this.#options.commit !== 'manual') this.#core.finish(item)
+          yield this.#recordsOf(ours)
+          if (this.#options.commit !== 'manual')
+            for (const chunk of ours) chunk.feed.progress(chunk, chunk.records.length)
         } finally {
-          this.#watch.end(item)
-          this.#core.release(item)
+          for (const chunk of ours) this.#chunks.release(chunk)
         }
+        await this.#chunks.giveWay()
       }
     } finally {
-      this.#core.abandon()
-      await this.close()
+      await this.#end()
     }
   }
 
@@ -177,6 +220,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
   ): Promise<void> {
     this.#beginOnce()
     const { by, limit } = concurrencyOf(options)
+    if (limit === 1 && this.#inChunks) return this.#runInOrder(handler)
     const work = new OrderedWork(limit)
     // A slow partition must not fill all places with its records.
     const spread = by === 'partition' && limit > 1
@@ -198,8 +242,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     } finally {
       void this.#closed()
       await work.idle()
-      this.#core.abandon()
-      await this.#closed()
+      await this.#end()
     }
   }
 
@@ -215,14 +258,15 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
       await handler(this.#recordOf(item, finish), { signal })
       if (this.#options.commit !== 'manual') this.#core.finish(item)
     } catch (error) {
-      if (!signal.aborted) this.#fail(error as Error)
-      else {
-        const { feed, record } = item
-        this.#sys.lines.write('info', `${feed.name}@${record.offset} was given up: ${messageOf(error)}`)
-      }
+      this.#handlerFailed(item, error, signal)
     } finally {
       this.#watch.end(item)
     }
+  }
+
+  #handlerFailed(work: Handed, error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) this.#sys.lines.write('info', `${placeOf(work)} was given up: ${messageOf(error)}`)
+    else this.#fail(error as Error)
   }
 
   /** Work that waited while its partition went away is left to the next owner, unless it counts as done already. */
@@ -247,6 +291,54 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+
+  /** Each record's end is not asked for: what is in work is one after the other, and counts when it has ended. */
+  get #inChunks(): boolean {
+    return this.#options.commit !== 'manual' && this.#options.delivery !== 'at-most-once'
+  }
+
+  async *#iterateRecords(): AsyncGenerator<ConsumerRecord<T, C>, void, undefined> {
+    this.#beginOnce()
+    try {
+      for await (const item of this.#take()) {
+        this.#watch.begin(item)
+        try {
+          yield this.#recordOf(item, 'finishTo')
+          if (this.#options.commit !== 'manual') this.#core.finish(item)
+        } finally {
+          this.#watch.end(item)
+          this.#core.release(item)
+        }
+      }
+    } finally {
+      await this.#end()
+    }
+  }
+
+  async #runInOrder(
+    handler: (record: ConsumerRecord<T, C>, context: WorkContext) => Promise<void> | void,
+  ): Promise<void> {
+    const abandoned = new AbortController()
+    // A handler that never ends is not waited for longer than `close` does.
+    this.#ended.signal.addEventListener('abort', () => void this.#closed().then(() => abandoned.abort()))
+    const host: InOrderHost = {
+      chunks: this.#chunks,
+      handle: (record, context) => handler(record as ConsumerRecord<T, C>, context),
+      signalOf: ({ feed }) => this.#signalOf(feed),
+      failed: (chunk, error, signal) => this.#handlerFailed(chunk, error, signal),
+    }
+    try {
+      await runInOrder(host, abandoned.signal)
+      if (this.#failure !== undefined) throw this.#failure
+    } finally {
+      await this.#end()
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#core.abandon()
+    await this.#closed()
   }
 
   /** Records as they come, until the end. Throws what ended the consumer. */
@@ -287,26 +379,50 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     })
   }
 
-  #recordOf(item: HandedRecord, finish: 'finish' | 'finishTo'): ConsumerRecord<T, C> {
-    const { feed, record } = item
-    const spec = this.#specs.get(feed.topic.name) as TopicSpec
-    const { key, value, timestamp, headers, offset } = record
-    const shown: LogRecord<unknown, unknown> = {
-      key: key === null || spec.keySerde === undefined ? null : decode(spec.keySerde, key, item, 'key'),
-      value: value === null ? null : decode(spec.valueSerde, value, item, 'value'),
-      timestamp,
-      headers,
-      topic: feed.topic.name,
-      partition: feed.partition,
-      offset,
+  /** Chunks that were gathered, as far as their records may be given out. */
+  async #begin(chunks: readonly Chunk[]): Promise<readonly Chunk[]> {
+    if (this.#options.delivery !== 'at-most-once') return chunks
+    const last = chunks.map(({ feed, ticket, records }) => {
+      return { feed, ticket, record: records.at(-1) as ShownRecord }
+    })
+    try {
+      await answered<void>((answer) => this.#core.commitBehind(last, answer))
+    } catch (error) {
+      for (const chunk of chunks) this.#core.release(chunk)
+      throw error
     }
-    // The topics' serdes give exactly the types that their `topic(...)` was declared with.
-    if (this.#options.commit !== 'manual') return shown as ConsumerRecord<T, C>
+    // Lost before they were committed: they are given to the next owner.
+    for (const chunk of chunks) if (chunk.feed.gone) this.#core.release(chunk)
+    return chunks.filter(({ feed }) => !feed.gone)
+  }
+
+  #recordsOf(chunks: readonly Chunk[]): readonly ConsumerRecord<T, C>[] {
+    const [first] = chunks
+    const records =
+      chunks.length === 1 && first !== undefined ? first.records : chunks.flatMap((chunk) => chunk.records)
+    if (this.#options.commit === 'manual') {
+      // One record each: every one has a ticket of its own.
+      for (const {
+        feed,
+        ticket,
+        records: [record],
+      } of chunks)
+        if (record !== undefined) this.#makeCommittable(record, { feed, ticket, record }, 'finishTo')
+    }
+    return records as readonly ConsumerRecord<T, C>[]
+  }
+
+  #makeCommittable(shown: ShownRecord, place: HandedPlace, finish: 'finish' | 'finishTo'): void {
     const commit = (): Promise<void> =>
-      answered<void>((answer) => this.#core.commitRecord(item, finish, answer))
-    const result = Object.assign(shown, { commit })
-    handed.set(result, { consumer: this.#core, record: item })
-    return result as ConsumerRecord<T, C>
+      answered<void>((answer) => this.#core.commitRecord(place, finish, answer))
+    handed.set(Object.assign(shown, { commit }), { consumer: this.#core, record: place })
+  }
+
+  #recordOf(item: HandedRecord, finish: 'finish' | 'finishTo'): ConsumerRecord<T, C> {
+    const shown = shownRecord(this.#specs.get(item.feed.topic.name) as TopicSpec, item)
+    if (this.#options.commit === 'manual') this.#makeCommittable(shown, item, finish)
+    // The topics' serdes give exactly the types that their `topic(...)` was declared with.
+    return shown as ConsumerRecord<T, C>
   }
 
   #fail(error: Error): void {
@@ -326,78 +442,20 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
   }
 }
 
-function coreOptions(
-  options: ConsumerOptions<ConsumedTopic, CommitMode>,
-  topics: readonly string[],
-): ConstructorParameters<typeof GroupConsumer>[2] {
-  const sessionTimeoutMs = durationMs(options.sessionTimeout ?? '45s', 'sessionTimeout')
-  const drainMs = durationMs(options.drainTimeout ?? '30s', 'drainTimeout')
-  // 'at-most-once' commits what it gives out, before it does.
-  const manual = options.commit === 'manual' || options.delivery === 'at-most-once'
-  return {
-    group: options.group,
-    topics,
-    instance: options.instance ?? null,
-    client: options.client ?? 'millrace',
-    host: '',
-    sessionTimeoutMs,
-    heartbeatMs: Math.max(
-      1,
-      Math.min(Math.floor(sessionTimeoutMs / HEARTBEATS_PER_SESSION), HEARTBEAT_MS_MAX),
-    ),
-    rebalanceTimeoutMs: drainMs * 2,
-    drainMs,
-    from: startFrom(options.from),
-    ifNone: options.ifNone ?? 'earliest',
-    ifOutOfRange: options.ifOutOfRange ?? 'fail',
-    commitIntervalMs: manual ? undefined : durationMs(options.commitInterval ?? '1s', 'commitInterval'),
-    commitFinished: !manual,
-    fetchBytesMax: FETCH_BYTES,
-    isolation: options.isolation ?? 'read_committed',
-  }
-}
-
-function startFrom(from: ConsumerOptions<ConsumedTopic, CommitMode>['from']): StartFrom {
-  if (typeof from !== 'object') return from ?? 'committed'
-  if ('offset' in from) return from
-  const time: Timestamp = timeMs(from.time, 'from.time')
-  return { time }
-}
-
-function concurrencyOf({ concurrency = 1 }: WorkOptions): { by: 'partition' | 'key'; limit: number } {
-  const chosen =
-    typeof concurrency === 'number' ? { by: 'partition' as const, limit: concurrency } : concurrency
-  if (Number.isSafeInteger(chosen.limit) && chosen.limit > 0) return chosen
-  throw new MillraceError(
-    'MILLRACE_INVALID_ARGUMENT',
-    `concurrency is ${chosen.limit}, expected a whole number from 1 on`,
-  )
-}
-
 function laneOf({ feed, record }: HandedRecord, by: 'partition' | 'key'): string {
   if (by === 'partition') return feed.name
   // Records without a key have no order to keep.
   return `${feed.name}/${record.key === null ? `@${record.offset}` : Buffer.from(record.key).toString('latin1')}`
 }
 
-/** @throws MillraceError MILLRACE_INVALID_RECORD, with the place of the record. */
-function decode(
-  serde: Serde<unknown>,
-  bytes: Uint8Array,
-  { feed, record }: HandedRecord,
-  part: 'key' | 'value',
-): unknown {
-  try {
-    return serde.decode(bytesSource(bytes), 0, bytes.length)
-  } catch (error) {
-    const problem = `the ${part} of ${feed.name}@${record.offset} cannot be read: ${messageOf(error)}`
-    const way = "correct the topic's serde, or pass the record by a reset of the group (shift: 1)"
-    throw new MillraceError('MILLRACE_INVALID_RECORD', `${problem}; ${way}`, { cause: error })
-  }
-}
-
-function tooLong({ feed, record }: HandedRecord, limitMs: DurationMs): MillraceError {
-  const problem = `the work on ${feed.name}@${record.offset} takes longer than ${limitMs} ms`
+function tooLong(work: Handed, limitMs: DurationMs): MillraceError {
+  const problem = `the work on ${placeOf(work)} takes longer than ${limitMs} ms`
   const way = 'its partitions go to other members; do less at once, or raise maxProcessingTime'
   return new MillraceError('MILLRACE_TIMEOUT', `${problem}: ${way}`)
+}
+
+/** 'orders-0@17' */
+function placeOf(work: Handed): string {
+  const offset = 'record' in work ? work.record.offset : work.records[work.done]?.offset
+  return `${work.feed.name}@${offset}`
 }
