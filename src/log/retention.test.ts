@@ -31,7 +31,7 @@ function create(settings: Partial<LogTopicSettings>, name = 't'): LogPartition {
 /** One record of about 500 bytes, so two make a segment. */
 function append({ topic, index }: LogPartition, timestamp: number, bytes = 400): void {
   const builder = new BatchBuilder(1024)
-  builder.appendText(timestamp, null, 'x'.repeat(bytes))
+  builder.appendText(timestamp, `${topic.name}@${timestamp}`, 'x'.repeat(bytes))
   log.append([{ topic: topic.id, partition: index, bytes: builder.build() }], (error) =>
     expect(error).toBeUndefined(),
   )

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { BatchBuilder } from '../../record/batch-builder.ts'
+import { batchLastOffsetDelta } from '../../record/batch-header.ts'
 import { decodeRecords } from '../../record/batch-reader.ts'
 import { decodeCommitted } from '../../record/committed-filter.ts'
 import { controlBatch } from '../../record/control-batch.ts'
@@ -57,6 +58,8 @@ class Script {
   readonly #sequences = new Map<number, number>()
   readonly #open = new Map<number, { ended: number; committed: boolean }>()
   #on = true
+  /** A program whose append was refused does no more of them: their offsets would be given again. */
+  #refused = false
   #value = 0
 
   constructor(sys: SimSys, seed: number, history: History) {
@@ -65,7 +68,8 @@ class Script {
     this.#random = new SeededRandom(seed).fork('script')
   }
 
-  run(): void {
+  /** @param begun called when the topic is there. */
+  run(begun: () => void = () => {}): void {
     try {
       const log = openLog(this.#sys, FOLDER, OPTIONS)
       const settings = {
@@ -77,7 +81,8 @@ class Script {
       } as const
       log.createTopic('t', settings, () => {})
       this.#sys.time.advance(20)
-      for (let step = 0; step < STEPS; step += 1) {
+      begun()
+      for (let step = 0; step < STEPS && !this.#refused; step += 1) {
         this.#step(log)
         this.#sys.time.advance(this.#random.below(6))
       }
@@ -131,8 +136,9 @@ class Script {
       transactional: transaction !== undefined,
     })
     const copy = bytes.slice()
-    this.#put(log, partition, bytes, first + count, () => {
-      if (transaction === undefined) history.last = { offset: first, bytes: copy }
+    this.#put(log, partition, bytes, (written) => {
+      if (!written) for (let index = 0; index < count; index += 1) history.written.delete(first + index)
+      else if (transaction === undefined) history.last = { offset: first, bytes: copy }
     })
   }
 
@@ -144,14 +150,28 @@ class Script {
     transaction.committed = this.#random.chance(0.5)
     const kind = transaction.committed ? 'commit' : 'abort'
     const bytes = controlBatch(producerId, 0, kind, 1, this.#sys.clock.now())
-    this.#put(log, partition, bytes, transaction.ended + 1, () => {})
+    this.#put(log, partition, bytes, (written) => {
+      if (!written) transaction.ended = Number.POSITIVE_INFINITY
+    })
   }
 
-  #put(log: Log, { topic, index }: LogPartition, bytes: Uint8Array, next: number, then: () => void): void {
+  /** @param told whether it is written; not called where nobody knows. */
+  #put(
+    log: Log,
+    { topic, index, appended }: LogPartition,
+    bytes: Uint8Array,
+    told: (written: boolean) => void,
+  ): void {
+    const next = appended + batchLastOffsetDelta(bytes, 0) + 1
     log.append([{ topic: topic.id, partition: index, bytes }], (error) => {
-      if (!this.#on || error !== undefined) return
+      if (!this.#on) return
+      if (error !== undefined) {
+        this.#refused = true
+        if (log.failure === undefined) told(false)
+        return
+      }
       this.#history.acknowledged = Math.max(this.#history.acknowledged, next)
-      then()
+      told(true)
     })
   }
 
@@ -307,6 +327,36 @@ test.each(seeds)('a power cut at every disk operation, seed %i', (seed) => {
       check(restarted, history)
     } catch (error) {
       throw new Error(`seed ${seed}, power cut at operation ${operation}`, { cause: error })
+    }
+  }
+})
+
+/** The program goes on as long as it can, ends, and starts again without a power cut of its own making. */
+function withFault(seed: number, fault: (sys: SimSys) => void): void {
+  const sys = simSys(seed, { now: NOW })
+  sys.disk.delaySync(seed % 3)
+  const history = newHistory()
+  new Script(sys, seed, history).run(() => fault(sys))
+  sys.disk.diskFull(Number.POSITIVE_INFINITY)
+  check(restartSys(sys, seed), history)
+}
+
+test('a sync that fails, each of them in its turn: nothing that was acknowledged is lost', () => {
+  for (let nth = 1; nth <= 120; nth += 1) {
+    try {
+      withFault(5, ({ disk }) => disk.failSync(nth))
+    } catch (error) {
+      throw new Error(`sync ${nth}`, { cause: error })
+    }
+  }
+})
+
+test('a disk that is full at any time', () => {
+  for (let bytes = 0; bytes < 100_000; bytes += 1_777) {
+    try {
+      withFault(6, ({ disk }) => disk.diskFull(bytes))
+    } catch (error) {
+      throw new Error(`after ${bytes} bytes`, { cause: error })
     }
   }
 })
