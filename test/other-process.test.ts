@@ -29,6 +29,12 @@ for (let n = 0; n < 2000; n++) {
 }
 await log.close()
 `
+/** Holds the log of a folder, and serves it on a port. */
+const HOLDER = `
+import { open } from 'millrace'
+const log = await open('file:./held', { http: Number(process.argv[2]) })
+console.log(log.url)
+`
 const words = topic('words', { value: text(), partitions: 4 })
 
 describe('a log that another process uses', () => {
@@ -40,6 +46,7 @@ describe('a log that another process uses', () => {
     world = new CliWorld()
     world.put('member.ts', MEMBER)
     world.put('sender.ts', SENDER)
+    world.put('holder.ts', HOLDER)
     log = await open(`file:${world.path('data')}`, { http: 0 })
     await log.admin.createTopic('words', { partitions: 4 })
   })
@@ -49,8 +56,11 @@ describe('a log that another process uses', () => {
     await world.remove()
   })
 
-  function start(script: string): { readonly child: ChildProcess; readonly said: string[] } {
-    const child = spawn(process.execPath, [world.path(script), log.url as string], { cwd: world.folder })
+  function start(
+    script: string,
+    argument = log.url as string,
+  ): { readonly child: ChildProcess; readonly said: string[] } {
+    const child = spawn(process.execPath, [world.path(script), argument], { cwd: world.folder })
     children.push(child)
     const said: string[] = []
     createInterface({ input: child.stdout }).on('line', (line) => said.push(line))
@@ -123,6 +133,43 @@ describe('a log that another process uses', () => {
     expect(values.length).toBeGreaterThanOrEqual(sender.said.length)
     expect(values.length).toBeLessThanOrEqual(sender.said.length + 1)
     expect(values).toEqual(values.map((_, n) => `n${n}`))
+  })
+
+  test('whoever holds it is killed and started again: members and senders go on, nothing is lost or twice', async () => {
+    const port = new URL(log.url as string).port
+    await log.close()
+    let holder = start('holder.ts', port)
+    await until(() => holder.said.length === 1)
+    const own = await open(holder.said[0] as `http://${string}`)
+    const consumer = own.consumer({
+      group: 'g',
+      topics: [words],
+      sessionTimeout: '2s',
+      commitInterval: '10ms',
+    })
+    const seen: string[] = []
+    const done = consumer.run(({ value }) => {
+      seen.push(value)
+    })
+    const sender = start('sender.ts', holder.said[0])
+    for (let kills = 0; kills < 3; kills += 1) {
+      const before = sender.said.length
+      await until(() => sender.said.length > before + 30)
+      const ended = new Promise((resolve) => holder.child.on('close', resolve))
+      holder.child.kill('SIGKILL')
+      await ended
+      holder = start('holder.ts', port)
+    }
+    const before = sender.said.length
+    await until(() => sender.said.length > before + 30)
+    sender.child.kill('SIGKILL')
+    await until(() => new Set(seen).size >= sender.said.length)
+    const values: string[] = []
+    for await (const { value } of own.read(words, { partition: 0 })) values.push(value)
+    expect(values).toEqual(values.map((_, n) => `n${n}`))
+    await consumer.close()
+    await done
+    await own.close()
   })
 
   test('the folder itself is held, and the error says at which URL it is reached', async () => {

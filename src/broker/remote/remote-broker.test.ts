@@ -429,6 +429,30 @@ describe('what is no request of a remote broker', () => {
     expect(world.local.bounds(topic.id, 0).end).toBe(0)
   })
 
+  test('nothing is written to the topics of the coordinators or of the app', async () => {
+    const orders = await create(world.local, 'orders')
+    const positions = [{ topic: orders.id, partition: 0, offset: 0, leaderEpoch: -1, metadata: '' }]
+    await answered<void>((answer) => world.local.groups.reset('g', positions, answer))
+    const groups = world.local.topic('__groups') as TopicDescription
+    const own = await answered<TopicDescription>((answer) =>
+      world.local.createTopic('app-changes', { partitions: 1, internal: true }, answer),
+    )
+    const bounds = () => [groups, own].map(({ id }) => world.local.bounds(id, 0))
+    const before = bounds()
+    const message = expect.stringContaining('for itself')
+    const refused = { error: { code: 'MILLRACE_INVALID_ARGUMENT', message } }
+    for (const topic of [groups, own]) {
+      const batches = [batch(topic, 0, 'x')]
+      expect(await answerOf(call('broker.append', batches))).toMatchObject(refused)
+      const whole = { batches, positions: [] }
+      expect(await answerOf(call('transactions.commitWhole', whole))).toMatchObject(refused)
+    }
+    expect(await answerOf(call('admin.deleteRecords', groups.id, 0, 1))).toMatchObject(refused)
+    expect(await answerOf(call('broker.releaseChangelog', groups.id, 0, 1))).toMatchObject(refused)
+    expect(bounds()).toEqual(before)
+    expect(before[0]?.end).toBeGreaterThan(0)
+  })
+
   test('requests of web pages are refused', async () => {
     for (const path of Object.values(PATHS)) {
       const { status } = await rawRequest(`${world.url}${path}`, { origin: 'http://evil.example' }, 'POST')

@@ -27,7 +27,6 @@ import type {
   TransactionPartition,
   WholeTransaction,
 } from '../../broker/transactions.ts'
-import { batchSizeBytes, verifyBatch } from '../../record/batch-header.ts'
 import {
   anything,
   bytes,
@@ -43,6 +42,7 @@ import {
   text,
   whole,
 } from './argument-shapes.ts'
+import { checkAppend, checkCommit, checkNotCoordinators } from './foreign-writes.ts'
 
 /** What a call may change of the state of a remote broker. */
 export interface Touched {
@@ -117,7 +117,10 @@ const CALLS: Readonly<Record<string, BrokerCall>> = {
   ),
   'broker.append': call<[readonly PartitionBatch[]]>(
     [list(batch)],
-    (broker, [batches], answer) => broker.append(sound(batches), answer),
+    (broker, [batches], answer) => {
+      checkAppend(broker, batches)
+      broker.append(batches, answer)
+    },
     ([partitions]) => ({ partitions }),
   ),
   'broker.join': call<[string]>([text], (broker, [group], answer) =>
@@ -126,7 +129,7 @@ const CALLS: Readonly<Record<string, BrokerCall>> = {
   'broker.commit': call<[CommitGroup]>(
     [commitGroup],
     (broker, [group], answer) => {
-      sound(group.batches)
+      checkCommit(broker, group.batches)
       broker.commit(group, (outcome) => answer(undefined, outcome))
     },
     ([{ batches }]) => ({ partitions: batches }),
@@ -134,6 +137,7 @@ const CALLS: Readonly<Record<string, BrokerCall>> = {
   'broker.releaseChangelog': call<[string, number, number]>(
     [text, count, count],
     (broker, args, answer) => {
+      checkNotCoordinators(broker, args[0])
       broker.releaseChangelog(...args)
       answer(undefined, undefined)
     },
@@ -151,7 +155,10 @@ const CALLS: Readonly<Record<string, BrokerCall>> = {
   ),
   'admin.deleteRecords': call<[string, number, number]>(
     [text, count, count],
-    (broker, args, answer) => broker.admin.deleteRecords(...args, answer),
+    (broker, args, answer) => {
+      checkNotCoordinators(broker, args[0])
+      broker.admin.deleteRecords(...args, answer)
+    },
     ([topic, index]) => ({ partitions: [{ topic, partition: index }] }),
   ),
   'housekeeping.runOnce': call<[]>(
@@ -247,7 +254,7 @@ function transactionCalls(): Record<string, BrokerCall> {
     'transactions.append': call<[ProducerAppend]>(
       [fields({ ...identity, transactionalId: nullable(text), batches: list(batch) })],
       (broker, [request], answer) => {
-        sound(request.batches)
+        checkAppend(broker, request.batches)
         broker.transactions.append(request, answer)
       },
       ([{ batches }]) => ({ partitions: batches }),
@@ -267,7 +274,7 @@ function transactionCalls(): Record<string, BrokerCall> {
     'transactions.commitWhole': call<[WholeTransaction]>(
       [fields({ batches: list(batch), positions: list(fields(commitFields)) })],
       (broker, [request], answer) => {
-        sound(request.batches)
+        checkAppend(broker, request.batches)
         broker.transactions.commitWhole(request, answer)
       },
       ([{ batches }]) => ({ partitions: batches }),
@@ -289,17 +296,4 @@ function joinWithPositions(
     if (membership === undefined) answer(error, undefined)
     else answer(undefined, { membership, positions: broker.positions(group) })
   })
-}
-
-/** @throws MillraceError MILLRACE_INVALID_ARGUMENT for batches that were damaged on their way, or never whole. */
-function sound(batches: readonly PartitionBatch[]): readonly PartitionBatch[] {
-  for (const { topic, partition: index, bytes: all } of batches) {
-    for (let at = 0; at < all.length; at += batchSizeBytes(all, at)) {
-      const problem = verifyBatch(all, at, all.length)
-      if (problem === undefined) continue
-      const where = `the batch at byte ${at} for partition ${index} of the topic with the id ${topic}`
-      throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `${where} did not arrive whole: ${problem}`)
-    }
-  }
-  return batches
 }
