@@ -40,8 +40,9 @@ export class Checkpointer {
     const body = this.#host.snapshot(false)
     this.syncAll((error) => {
       if (error !== undefined) {
-        this.#end()
+        // Before those that wait are told: a close must not take the log for a sound one.
         this.#host.fail(error)
+        this.#end()
         return
       }
       this.#host.commit(body, (refused) => {

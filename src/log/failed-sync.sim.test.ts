@@ -2,8 +2,10 @@ import { expect, test } from 'vitest'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import { PowerLoss } from '../sim/power-loss.ts'
 import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
+import { Checkpointer } from './checkpointer.ts'
 import type { Log, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
+import type { Partition } from './partition.ts'
 
 const OPTIONS = { journalBytesMax: 3000, segmentFirstBytes: 1000, verifyReads: true }
 
@@ -115,4 +117,33 @@ test('nothing is removed because of an entry that only the page cache holds', ()
       for (let from = partition.start; from < 6; ) from = partition.read(from, 10_000)?.next ?? Number.NaN
     }
   }
+})
+
+test('who waits for a checkpoint whose sync fails finds the log stopped, and does not close it as a sound one', () => {
+  let stopped = false
+  const segment = {
+    syncedBytes: 0,
+    sizeBytes: 1,
+    indexesUnsaved: false,
+    saveIndexes: () => undefined,
+    sync: (done: (error: Error) => void) => void timers.push(() => done(new Error('EIO'))),
+  }
+  const timers: (() => void)[] = []
+  const checkpointer = new Checkpointer({
+    syncNames: () => undefined,
+    partitions: () => [{ segments: [segment] } as unknown as Partition],
+    snapshot: () => new Uint8Array(),
+    commit: () => expect.unreachable(),
+    covered: () => expect.unreachable(),
+    fail: () => {
+      stopped = true
+    },
+  })
+  checkpointer.begin()
+  let seen: boolean | undefined
+  checkpointer.whenDone(() => {
+    seen = stopped
+  })
+  for (const run of timers) run()
+  expect(seen).toBe(true)
 })
