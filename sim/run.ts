@@ -28,6 +28,8 @@ export interface RunOptions {
   /** Default 150. */
   readonly steps?: number
   readonly breakage?: Breakage
+  /** Names of those that are asked. Default: all. */
+  readonly checkers?: readonly string[]
 }
 
 export interface RunReport {
@@ -50,8 +52,9 @@ export interface RunFailure {
 }
 
 /** One world from its beginning to its end. */
-export function simulate({ seed, steps = STEPS, breakage = {} }: RunOptions): RunReport {
-  const simulation = new Simulation(seed, breakage)
+export function simulate({ seed, steps = STEPS, breakage = {}, checkers }: RunOptions): RunReport {
+  const chosen = allCheckers().filter(({ name }) => checkers === undefined || checkers.includes(name))
+  const simulation = new Simulation(seed, breakage, chosen)
   const failure = simulation.run(steps)
   const { model, history, life } = simulation.world
   const records = [...model.records.values()]
@@ -68,7 +71,7 @@ export function simulate({ seed, steps = STEPS, breakage = {} }: RunOptions): Ru
 
 class Simulation {
   readonly world: World
-  readonly #checkers: readonly Checker[] = allCheckers()
+  readonly #checkers: readonly Checker[]
   readonly #observer = new Observer()
   readonly #keys = new LastOfKeys()
   readonly #admin: Administrator
@@ -79,7 +82,8 @@ class Simulation {
   #lookedAtLife = -1
   #step = 0
 
-  constructor(seed: number, breakage: Breakage) {
+  constructor(seed: number, breakage: Breakage, checkers: readonly Checker[]) {
+    this.#checkers = checkers
     const world = new World(seed, breakage)
     this.world = world
     this.#admin = new Administrator(world)
@@ -128,7 +132,7 @@ class Simulation {
         checker: broken ? error.checker : 'the-program-goes-on',
         problem: messageOf(error),
         stack: error instanceof Error ? (error.stack ?? '') : '',
-        history: this.world.history.end(400),
+        history: this.world.history.end(60),
       }
     }
   }

@@ -34,6 +34,8 @@ export interface Actor {
 export interface Breakage {
   /** Called for each log that was opened. */
   opened?(log: Log, broker: LocalBroker, sys: SimSys): void
+  /** Nobody looks at checksums. */
+  readonly unverified?: boolean
 }
 
 export class World {
@@ -49,12 +51,12 @@ export class World {
   /** What is drawn for the disk of this life. */
   slow = 0
   readonly #seed: number
-  readonly #breakage: Breakage
+  readonly breakage: Breakage
   readonly #faults: SeededRandom
 
   constructor(seed: number, breakage: Breakage = {}) {
     this.#seed = seed
-    this.#breakage = breakage
+    this.breakage = breakage
     this.random = new SeededRandom(seed).fork('world')
     this.#faults = new SeededRandom(seed).fork('faults')
     this.sys = simSys(seed, { now: BEGIN })
@@ -194,7 +196,7 @@ export class World {
     this.note(`opened: clean ${recovery.clean}, ${recovery.entriesReplayed} entries, sync ${this.slow} ms`)
     this.broker = new LocalBroker(this.sys, this.log, { positionsBytesMax: 500 + random.below(20_000) })
     this.#recordCommits()
-    this.#breakage.opened?.(this.log, this.broker, this.sys)
+    this.breakage.opened?.(this.log, this.broker, this.sys)
   }
 
   /** Whatever a client commits, the model hears of. */

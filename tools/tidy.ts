@@ -24,7 +24,7 @@ export const ENTRIES = [
 ]
 
 export function tidy(root: string): readonly Finding[] {
-  const files = readSourceFiles(root, ['src', 'test', 'tools', 'bench', 'examples'])
+  const files = readSourceFiles(root, ['src', 'test', 'tools', 'bench', 'sim', 'examples'])
   const sources = files.filter((file) => file.path.startsWith('src/'))
   const layers = readLayerList(root)
   const exceptions = JSON.parse(readFileSync(join(root, 'tools/exceptions.json'), 'utf8')) as Exceptions &

@@ -151,6 +151,7 @@ export class GroupMember implements Actor {
     const place = placeOf(feed.topic.id, feed.partition)
     this.#world.model.group(this.#plan.group).finish(place, record.offset)
     consumer.finish(handed)
+    consumer.release(handed)
   }
 
   #commit(consumer: GroupConsumer): void {

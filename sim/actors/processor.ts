@@ -282,6 +282,7 @@ export class Processor implements Actor {
     for (const each of handed) {
       group.finish(placeOf(each.feed.topic.id, each.feed.partition), each.record.offset)
       this.#consumer?.finish(each)
+      this.#consumer?.release(each)
     }
     this.#copies = undefined
   }

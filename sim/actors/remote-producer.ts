@@ -104,8 +104,9 @@ export class RemoteProducer implements Actor {
     for (const batches of this.#batches.values()) {
       const first = batches.findIndex(({ state }) => state !== 'done')
       if (first < 0 || batches.slice(first).some(({ state }) => state === 'flying')) continue
-      // One call each, all on their way at once.
-      for (const batch of batches.slice(first)) this.#append(batch)
+      // One call each, all on their way at once; the very first alone, since the log takes any first number.
+      const count = batches.some(({ records }) => records[0]?.outcome === 'acknowledged') ? IN_FLIGHT_MAX : 1
+      for (const batch of batches.slice(first, first + count)) this.#append(batch)
     }
   }
 

@@ -30,13 +30,13 @@ function offsetsOf({ batches, start, end, compacted }: PartitionView): string | 
   return undefined
 }
 
-function numbersOf({ batches, start }: PartitionView): string | undefined {
+function numbersOf({ batches }: PartitionView): string | undefined {
   const next = new Map<string, number>()
   for (const { producerId, producerEpoch, baseSequence, count, base, control } of batches) {
     if (producerId < 0 || control) continue
     const producer = `${producerId}/${producerEpoch}`
-    // What came before may have been deleted.
-    const expected = next.get(producer) ?? (start > 0 ? baseSequence : 0)
+    // What came before may have been deleted, or refused: a first number is taken as it is.
+    const expected = next.get(producer) ?? baseSequence
     if (baseSequence !== expected)
       return `the batch at ${base} of producer ${producer} has number ${baseSequence}, expected ${expected}`
     next.set(producer, baseSequence + count)
