@@ -60,7 +60,7 @@ export class ConsumerChunks {
     withinMs: DurationMs,
     chunkRecords: number,
   ): Promise<Chunk[]> {
-    const { core, bell, show } = this.#host
+    const { bell } = this.#host
     let chunks: Chunk[] = []
     let left = { records, bytes }
     const ring = (): void => bell.ring()
@@ -68,7 +68,8 @@ export class ConsumerChunks {
     for (;;) {
       chunks = this.#kept(chunks)
       if (this.#isOver(chunks)) return []
-      const chunk = core.takeChunk({ records: Math.min(left.records, chunkRecords), bytes: left.bytes }, show)
+      const chunk = this.#takeBehind(chunks, { ...left, records: Math.min(left.records, chunkRecords) })
+      if (chunk === 'damaged') return chunks
       if (chunk !== undefined) {
         chunks.push(chunk)
         left = { records: left.records - chunk.records.length, bytes: left.bytes - chunk.bytes }
@@ -84,6 +85,16 @@ export class ConsumerChunks {
       await bell.wait()
       timer?.cancel()
       for (const { feed } of chunks) feed.signal.removeEventListener('abort', ring)
+    }
+  }
+
+  /** What cannot be read is said when what is before it was given out: it is met again. */
+  #takeBehind(chunks: readonly Chunk[], limits: ChunkLimits): Chunk | 'damaged' | undefined {
+    try {
+      return this.#host.core.takeChunk(limits, this.#host.show)
+    } catch (error) {
+      if (chunks.length === 0) throw error
+      return 'damaged'
     }
   }
 

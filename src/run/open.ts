@@ -200,6 +200,7 @@ export class OpenLog implements AsyncDisposable {
    */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
+    await Promise.all(Array.from(this.#producers, (producer) => producer.close()))
     await this.#producer.close()
     await this.#http?.close()
     await answered<void>((answer) => this.#broker.close(answer))

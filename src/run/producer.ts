@@ -11,7 +11,7 @@ import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { positionText } from '../views/position.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
-import { ensureTopic } from './topics.ts'
+import { TopicsOfSends } from './topics.ts'
 
 export interface AppendedRecord {
   readonly partition: PartitionId
@@ -42,7 +42,7 @@ export interface ProducerOptions {
  */
 export class Producer implements AsyncDisposable {
   readonly #sys: Sys
-  readonly #broker: FullBroker
+  readonly #topics: TopicsOfSends
   readonly #core: ProducerCore
   readonly #closed: () => void
 
@@ -55,7 +55,7 @@ export class Producer implements AsyncDisposable {
   ) {
     this.#sys = sys
     this.#closed = closed
-    this.#broker = broker
+    this.#topics = new TopicsOfSends(broker)
     this.#core = new ProducerCore(sys, broker, coreOptions(options))
   }
 
@@ -65,7 +65,8 @@ export class Producer implements AsyncDisposable {
     value: NoInfer<In> | null,
     ...rest: SendArguments<K>
   ): Promise<Sent> {
-    const known = this.#broker.topic(topic.name) ?? (await ensureTopic(this.#broker, topic))
+    const found = this.#topics.get(topic)
+    const known = found instanceof Promise ? await found : found
     const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
     const record = encodeRecord(topic, value, options, this.#sys.clock.now())
     const { partition, offset } = await this.append(known, record, options.partition)

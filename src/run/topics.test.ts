@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { text } from '../record/serdes.ts'
 import { topic } from '../streams/topic.ts'
 import { open } from './open.ts'
@@ -38,4 +38,27 @@ test('the records of a topic that is not there: its name, and those that are', a
   await using log = await open('memory:')
   await log.admin.createTopic('other', { partitions: 1 })
   await expect(log.read(users).next()).rejects.toThrow(/no topic users; there is: other/)
+})
+
+describe('records that are sent while their topic is made', () => {
+  const fresh = topic('fresh', { value: text() })
+  const values = Array.from({ length: 20 }, (_, index) => `w${index}`)
+
+  test.each(['send', 'transaction', 'transactional'] as const)('%s: keep their order', async (way) => {
+    await using log = await open('memory:')
+    if (way === 'send') await Promise.all(values.map((value) => log.send(fresh, value)))
+    else if (way === 'transaction')
+      await log.transaction((transaction) => {
+        for (const value of values) transaction.send(fresh, value)
+      })
+    else {
+      await using producer = await log.transactional('t')
+      producer.begin()
+      await Promise.all(values.map((value) => producer.send(fresh, value)))
+      await producer.commit()
+    }
+    const read: string[] = []
+    for await (const { value } of log.read(fresh)) read.push(value)
+    expect(read).toEqual(values)
+  })
 })

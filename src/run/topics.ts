@@ -15,6 +15,31 @@ export function ensureTopic<K, Out, In>(
   )
 }
 
+/** Topics of records that are sent, made when there are none. Records that wait for one keep their order. */
+export class TopicsOfSends {
+  readonly #broker: Broker
+  /** By topic: the last one that waits. It is gone when nobody waits. */
+  readonly #waiting = new Map<string, Promise<TopicDescription>>()
+
+  constructor(broker: Broker) {
+    this.#broker = broker
+  }
+
+  /** A promise while the topic is made, and for whoever comes before all that wait for it have gone on. */
+  get<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription | Promise<TopicDescription> {
+    const before = this.#waiting.get(topic.name)
+    const make = (): TopicDescription | Promise<TopicDescription> => ensureTopic(this.#broker, topic)
+    const known = before === undefined ? make() : before.then(make, make)
+    if (!(known instanceof Promise)) return known
+    this.#waiting.set(topic.name, known)
+    const gone = (): void => {
+      if (this.#waiting.get(topic.name) === known) this.#waiting.delete(topic.name)
+    }
+    known.then(gone, gone)
+    return known
+  }
+}
+
 /** @throws MillraceError MILLRACE_UNKNOWN_TOPIC, with the names that there are. */
 export function knownTopic(broker: Broker, name: string): TopicDescription {
   const description = broker.topic(name)

@@ -9,7 +9,7 @@ import type { Topic } from '../streams/topic.ts'
 import type { Sys } from '../sys/sys.ts'
 import { CommittedRecords } from './committed-records.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
-import { ensureTopic } from './topics.ts'
+import { TopicsOfSends } from './topics.ts'
 
 const RETRY_MS = 20
 
@@ -26,6 +26,7 @@ interface GatheredBatch {
 export class Transaction {
   readonly #sys: Sys
   readonly #broker: FullBroker
+  readonly #topics: TopicsOfSends
   readonly #batches = new Map<string, GatheredBatch>()
   readonly #committed = new CommittedRecords()
   readonly #sends: Promise<void>[] = []
@@ -39,6 +40,7 @@ export class Transaction {
   constructor(sys: Sys, broker: FullBroker, turn: number) {
     this.#sys = sys
     this.#broker = broker
+    this.#topics = new TopicsOfSends(broker)
     this.#unkeyed = turn
   }
 
@@ -57,7 +59,7 @@ export class Transaction {
       }
       batch.builder.append(record.timestamp, record.key, record.value, record.headers)
     }
-    const known = ensureTopic(this.#broker, topic)
+    const known = this.#topics.get(topic)
     if (known instanceof Promise) {
       const added = known.then(add)
       // If the function fails before, nobody waits for it.

@@ -11,7 +11,7 @@ import { positionText } from '../views/position.ts'
 import { CommittedRecords } from './committed-records.ts'
 import { coreOptions, type ProducerOptions } from './producer.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
-import { ensureTopic } from './topics.ts'
+import { TopicsOfSends } from './topics.ts'
 
 export interface TransactionalOptions extends Omit<ProducerOptions, 'idempotent'> {
   /** A transaction that is open for longer is aborted, and this producer fenced. Default '1m', at most '15m'. */
@@ -34,6 +34,7 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly id: string
   readonly #sys: Sys
   readonly #broker: FullBroker
+  readonly #topics: TopicsOfSends
   readonly #core: ProducerCore
   readonly #closed: () => void
   #identity: ProducerIdentity
@@ -57,6 +58,7 @@ export class TransactionalProducer implements AsyncDisposable {
     this.#closed = closed
     this.#sys = sys
     this.#broker = broker
+    this.#topics = new TopicsOfSends(broker)
     this.#identity = identity
     this.#core = new ProducerCore(sys, broker, coreOptions(options), this.#port())
   }
@@ -79,7 +81,8 @@ export class TransactionalProducer implements AsyncDisposable {
     this.#check()
     const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
     const record = encodeRecord(topic, value, options, this.#sys.clock.now())
-    const known = await ensureTopic(this.#broker, topic)
+    const found = this.#topics.get(topic)
+    const known = found instanceof Promise ? await found : found
     this.#check()
     this.#written = true
     return new Promise((resolve, reject) => {
