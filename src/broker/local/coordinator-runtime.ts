@@ -176,9 +176,14 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     const index = this.#inFlight.indexOf(inFlight)
     assert(index >= 0, 'a write ends once')
     this.#inFlight.splice(index, 1)
+    // An operation without records may have seen those of any write that was on its way: they are not there now.
+    const followers =
+      error === undefined
+        ? inFlight.followers
+        : [inFlight, ...this.#inFlight.slice(index)].flatMap((each) => each.followers.splice(0))
     const waiting = error === undefined ? [] : this.#rebuild(inFlight.write)
     answer(error, offsets)
-    for (const follower of inFlight.followers) follower(error, error === undefined ? [] : undefined)
+    for (const follower of followers) follower(error, error === undefined ? [] : undefined)
     for (const one of waiting) one(error as Error)
     if (error === undefined) this.#rewrite()
   }

@@ -415,3 +415,26 @@ test('a topic that was deleted meanwhile does not hold up the end', () => {
   world.value<void>((answer) => world.broker.admin.deleteTopic('t', answer))
   expect(world.end(identity, true)).toEqual({ value: next(identity) })
 })
+
+test('a producer id is not given out when the block it comes from was refused, though a later write is durable', () => {
+  const world = new World()
+  const { sys, broker } = world
+  const position = { topic: world.topic.id, partition: 0, leaderEpoch: -1, metadata: '' }
+  const commit = (offset: number, answer: Answer<void>): void => {
+    const outside = { group: 'g', member: '', generation: -1, instance: null }
+    broker.groups.commit({ ...outside, positions: [{ ...position, offset }] }, answer)
+  }
+  world.value<void>((answer) => commit(1, answer))
+  const told: string[] = []
+  const note = (name: string) => (error: Error | undefined) => {
+    told.push(`${name} ${error === undefined ? 'ok' : (error as MillraceError).code}`)
+  }
+  const request = { transactionalId: null, timeoutMs: 0, version: 2 as TransactionVersion }
+  // The first needs a topic, which is not there when the log begins to close.
+  broker.transactions.initProducer(request, note('first'))
+  commit(2, note('commit'))
+  broker.transactions.initProducer(request, note('second'))
+  broker.close(note('close'))
+  sys.time.runUntilIdle()
+  expect(told.sort()).toEqual(['close ok', 'commit ok', 'first MILLRACE_CLOSED', 'second MILLRACE_CLOSED'])
+})
