@@ -107,3 +107,20 @@ test('after a power cut its bytes are a torn tail', () => {
     again.close(() => {})
   }
 })
+
+test.each([1, 2, 3, 4])('a group in pieces, of which sync %d fails: it is refused, the log ends', (nth) => {
+  // Two pieces, the whole segment, the journal.
+  sys.disk.failSync(nth)
+  const told = append(LARGE)
+  sys.time.runUntilIdle()
+  expect(told.error?.message).toMatch(/^the log stopped: .*nothing more is acknowledged/)
+  expect(log.failure).toBeDefined()
+  expect(partition.end).toBe(0)
+})
+
+test('a group in pieces has four syncs: a fifth that would fail does not come', () => {
+  sys.disk.failSync(5)
+  const told = append(LARGE)
+  sys.time.runUntilIdle()
+  expect(told).toEqual({ error: undefined, answered: true })
+})
