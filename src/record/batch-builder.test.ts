@@ -13,7 +13,12 @@ const bytesOf: ValueWriter<Uint8Array> = {
 
 const record = fc.record({
   timestamp: fc.integer({ min: 0, max: 2 ** 40 }),
-  key: fc.oneof(fc.constant(null), fc.string({ maxLength: 40 }), fc.uint8Array({ maxLength: 40 })),
+  key: fc.oneof(
+    fc.constant(null),
+    fc.string({ maxLength: 40 }),
+    fc.string({ maxLength: 30, unit: fc.constantFrom('a', '\x7f', 'é', '€', '🌊') }),
+    fc.uint8Array({ maxLength: 40 }),
+  ),
   // Lengths of one, two and three bytes.
   value: fc.oneof(
     fc.uint8Array({ maxLength: 80 }),

@@ -157,19 +157,29 @@ export class BatchBuilder {
     writer: ValueWriter<V>,
     valueBytesMax: number,
   ): boolean {
-    const keyBytes = key === null ? -1 : typeof key === 'string' ? sizeOfShortText(key) : key.length
+    // Short keys are nearly always ASCII: their bytes are not counted before they are written.
+    const short = typeof key === 'string' && key.length <= SHORT_TEXT_CHARACTERS
+    let keyBytes = key === null ? -1 : typeof key === 'string' && !short ? sizeOfShortText(key) : key.length
     const room = valueBytesMax < this.#room ? valueBytesMax : this.#room
-    const needed = this.#position + FRAMING_BYTES_MAX + (keyBytes < 0 ? 0 : keyBytes) + room + SLACK_BYTES
+    const keyRoom = short ? keyBytes * 3 : keyBytes
+    const needed = this.#position + FRAMING_BYTES_MAX + (keyRoom < 0 ? 0 : keyRoom) + room + SLACK_BYTES
     if (needed > this.#buffer.length) this.#grow(needed)
     const delta = this.#deltaOf(timestamp)
     const buffer = this.#buffer
     // The two lengths come before what they count: they are given as many bytes as they took last time.
     const body = this.#position + this.#bodyLengthBytes
     buffer[body] = 0
-    let at = writeVarlong(buffer, body + 1, delta)
-    at = writeVarint(buffer, writeVarint(buffer, at, this.#count), keyBytes)
-    if (key !== null)
-      at = typeof key === 'string' ? writeText(buffer, at, key, keyBytes) : writeBytes(buffer, at, key)
+    let at = writeVarint(buffer, writeVarlong(buffer, body + 1, delta), this.#count)
+    const keyAt = at
+    at = writeVarint(buffer, keyAt, keyBytes)
+    if (short && writeShortAscii(buffer, at, key)) {
+      at += keyBytes
+    } else if (typeof key === 'string') {
+      keyBytes = sizeOfShortText(key)
+      at = writeText(buffer, writeVarint(buffer, keyAt, keyBytes), key, keyBytes)
+    } else if (key !== null) {
+      at = writeBytes(buffer, at, key)
+    }
     const start = at + this.#valueLengthBytes
     const end = writer.write(this.#target, start, start + room, value)
     if (end < 0) {
@@ -331,6 +341,17 @@ function sizeOfShortText(text: string): number {
     if (text.charCodeAt(index) > 0x7f) return Buffer.byteLength(text, 'utf8')
   }
   return length
+}
+
+/** Writes a short ASCII text; false, and what was written is of no use: it is not one. */
+function writeShortAscii(buffer: WriteTarget['bytes'], at: number, text: string): boolean {
+  let units = 0
+  for (let index = 0; index < text.length; index += 1) {
+    const unit = text.charCodeAt(index)
+    units |= unit
+    buffer[at + index] = unit
+  }
+  return units < 0x80
 }
 
 /** Writes a text whose UTF-8 size is known; as many bytes as characters means that it is ASCII. */

@@ -24,6 +24,8 @@ export type ShapeParser = (
 
 /** Longer strings are cut from the bytes: V8 would let a substring keep the memory of the whole text. */
 const COPIED_SUBSTRING_MAX = 12
+/** Up to here a string is faster put together from its bytes in JavaScript than cut by native code. */
+const SPELLED_STRING_MAX = 24
 /** Of longer strings JSON.parse finds the end faster. */
 const PLAIN_STRING_MAX = 512
 const { latin1Slice } = Buffer.prototype
@@ -45,12 +47,31 @@ export function shapeParser(shape: JsonShape): ShapeParser | undefined {
   }`
   try {
     // oxlint-disable-next-line typescript/no-implied-eval -- the one place where code is made; the head says from what
-    const make = new Function('plain', 'scalars', 'latin1Slice', code) as (...parts: unknown[]) => ShapeParser
-    return make(PLAIN_STRING_BYTES, new JsonScalars(), latin1Slice)
+    const make = new Function('plain', 'scalars', 'latin1Slice', 'spelled', code)
+    return make(PLAIN_STRING_BYTES, new JsonScalars(), latin1Slice, spelledString()) as ShapeParser
   } catch (error) {
     if (error instanceof EvalError) return undefined
     throw error
   }
+}
+
+type Spelled = (bytes: Uint8Array, from: number, length: number) => string
+
+let spelled: Spelled | undefined
+
+/** Makes ASCII strings that are too long to be copied as substrings and up to SPELLED_STRING_MAX long; of no data. */
+function spelledString(): Spelled {
+  if (spelled !== undefined) return spelled
+  const cases: string[] = []
+  for (let length = COPIED_SUBSTRING_MAX + 1; length <= SPELLED_STRING_MAX; length += 1) {
+    const codes = Array.from({ length }, (_, index) => `bytes[from + ${index}]`)
+    cases.push(`case ${length}: return fromCharCode(${codes.join(', ')})`)
+  }
+  const code = `return function spelledString(bytes, from, length) { switch (length) { ${cases.join('\n')} } }`
+  // oxlint-disable-next-line typescript/no-implied-eval -- its code is the same in every process
+  const made = new Function('fromCharCode', code)(String.fromCharCode) as Spelled
+  spelled = made
+  return made
 }
 
 function matchLiteral(literal: string): string {
@@ -77,7 +98,8 @@ function readValue(value: string): string {
         ${value} = scalars.string(bytes, from, at, end)
         if (${value} === undefined) return undefined
         at = scalars.at
-      } else if (at - from > ${COPIED_SUBSTRING_MAX}) ${value} = latin1Slice.call(bytes, from, at)
+      } else if (at - from > ${SPELLED_STRING_MAX}) ${value} = latin1Slice.call(bytes, from, at)
+      else if (at - from > ${COPIED_SUBSTRING_MAX}) ${value} = spelled(bytes, from, at - from)
       else ${value} = text.substring(from - textFrom, at - textFrom)
       at += 1
     } else {

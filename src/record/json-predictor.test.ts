@@ -78,6 +78,16 @@ describe('a parser made for a shape', () => {
     }
   })
 
+  test('strings of every length', () => {
+    for (let length = 0; length < 600; length += length < 80 ? 1 : 37) {
+      const text = Array.from({ length }, (_, index) => String.fromCharCode(0x61 + ((index * 7) % 26))).join(
+        '',
+      )
+      const json = JSON.stringify({ ...JSON.parse(known), text })
+      expect(parse(json)).toStrictEqual(length > 512 ? undefined : JSON.parse(json))
+    }
+  })
+
   const numbers = [
     '0',
     '-0',
