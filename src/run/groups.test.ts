@@ -101,7 +101,7 @@ describe('a reset', () => {
     ['g', { to: 'earliest', topic: 'wrods' }, 'MILLRACE_UNKNOWN_TOPIC', /no topic wrods/],
     ['g', { to: { offset: 1.5 }, topic: 'words' }, 'MILLRACE_INVALID_ARGUMENT', /not to 1.5/],
     ['g', { to: { offset: Number.NaN }, topic: 'words' }, 'MILLRACE_INVALID_ARGUMENT', /not to NaN/],
-    ['g', { to: { time: 'soon' }, topic: 'words' }, 'MILLRACE_INVALID_ARGUMENT', /soon/],
+    ['g', { to: { time: 'soon' }, topic: 'words' }, 'MILLRACE_BAD_TIMESTAMP', /soon/],
     ['g', { to: 'latest', topic: 'words', partition: 9 }, 'MILLRACE_NO_POSITION', /no position in words/],
   ] as const)('of %s with %j says what is wrong', async (group, options, code, message) => {
     await using log = await filled()
