@@ -10,7 +10,7 @@ function openedAt(stored: SourcePosition | undefined): SourcePosition | undefine
   const reader = {
     poll: () => [],
     ended: () => true,
-    progress: () => undefined,
+    progress: () => ({ done: 0, total: 0 }),
     close: () => undefined,
     position,
   }
