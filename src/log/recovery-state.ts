@@ -74,20 +74,28 @@ export function folderOf(segment: MutableSegment): string {
   return segment.path.slice(0, segment.path.lastIndexOf('/'))
 }
 
-export function shortened(segment: MutableSegment, sizeBytes: number): MillraceError {
-  return damaged(
-    segment,
-    sizeBytes,
-    `the file ends, but ${Math.max(segment.coveredBytes, segment.sizeBytes)} bytes of it were durable`,
+/** @param file that of the segment, if it has not its own name yet. */
+export function shortened(
+  segment: MutableSegment,
+  sizeBytes: number,
+  file = `${segment.path}.log`,
+): MillraceError {
+  const durable = Math.max(segment.coveredBytes, segment.sizeBytes)
+  return damaged(segment, sizeBytes, `the file ends, but ${durable} bytes of it were durable`, file)
+}
+
+export function damaged(
+  segment: MutableSegment,
+  position: number,
+  what: string,
+  file = `${segment.path}.log`,
+): MillraceError {
+  return new MillraceError(
+    'MILLRACE_CORRUPT',
+    `the log segment is damaged at ${file}:${position}: ${what}; restore the file from a copy, or cut the damage out with millrace check --repair`,
   )
 }
 
-export function damaged(segment: MutableSegment, position: number, what: string): MillraceError {
-  return new MillraceError(
-    'MILLRACE_CORRUPT',
-    `the log segment is damaged at ${segment.path}.log:${position}: ${what}; restore the file from a copy, or cut the damage out with millrace check --repair`,
-  )
-}
 export function neverCreated(what: string, { file, position }: JournalEntry): MillraceError {
   return new MillraceError(
     'MILLRACE_CORRUPT',

@@ -3,6 +3,7 @@ import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
 import { checksum } from './checksum.ts'
 import { type GroupPart, readGroup } from './group-entry.ts'
+import { syncJournal } from './journal.ts'
 import { confirmJournal } from './journal-confirmation.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
@@ -188,9 +189,14 @@ export class Recovery {
   /** The new segment counts from here on. What is left to do waits until all of this is durable. */
   #goOnWith(swap: SegmentSwap, partition: MutablePartition): void {
     const { folder, record } = partition
-    if (this.#disk.exists(swapFile(folder, swap))) {
-      partition.record = { ...record, swap }
-      return
+    const file = swapFile(folder, swap)
+    if (this.#disk.exists(file)) {
+      // A repair reads the files as they will be: it makes what it was told durable, and goes on.
+      if (this.#mender === undefined || this.#disk.size(file) !== swap.sizeBytes) {
+        partition.record = { ...record, swap }
+        return
+      }
+      syncJournal(this.#disk, this.#log)
     }
     const { swap: _, ...rest } = record
     partition.record = rest
@@ -386,7 +392,7 @@ export class Recovery {
     for (const segment of segments) {
       const path = fileOf(segment, partition)
       const sizeBytes = this.#disk.size(path) ?? 0
-      if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes)
+      if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes, path)
       if (sizeBytes > segment.sizeBytes) {
         this.#files.use(path).truncate(segment.sizeBytes)
         this.#tailsCut.push({

@@ -396,6 +396,29 @@ describe('beside', () => {
     expect(kept().at(-1)).toContain('k1=newer 4')
   })
 
+  test.each([1, 2, 3, 4, 5, 6])(
+    'a start that passes the old segments %i ms after the cleaning began',
+    (ms) => {
+      create()
+      for (let index = 0; index < 40; index += 1) append(`k${index % 4}`, `${index}`)
+      sys.disk.delaySync(3)
+      const { base } = (partition as Partition).active
+      log.housekeeping.runOnce((error) => expect(error).toBeUndefined())
+      sys.time.advance(ms)
+      partition.cutBefore(base)
+      sys.time.runUntilIdle()
+      expect(partition.start).toBe(base)
+      expect((partition as Partition).segments.map((segment) => segment.base)).toEqual([base])
+      const before = rows()
+      const logs = sys.disk
+        .list(`/log/topics/${partition.topic.id}-0`)
+        .filter((name) => name.includes('.log'))
+      expect(logs).toHaveLength(1)
+      reopen()
+      expect(rows()).toEqual(before)
+    },
+  )
+
   test('a log that closes meanwhile leaves no file behind', () => {
     create()
     for (let index = 0; index < 40; index += 1) append(`k${index % 4}`, `${index}`)
