@@ -3,6 +3,7 @@ import { LogVerifier } from '../src/log/verify.ts'
 import { Administrator } from './actors/administrator.ts'
 import { ClientProducer } from './actors/client-producer.ts'
 import { GroupMember } from './actors/group-member.ts'
+import { LatePackets } from './actors/late-packets.ts'
 import { Processor } from './actors/processor.ts'
 import { RemoteProducer } from './actors/remote-producer.ts'
 import { TransactionalWriter } from './actors/transactional-writer.ts'
@@ -104,6 +105,8 @@ class Simulation {
       new Processor(world, 'processor-b', { markers: false }),
       new Processor(world, 'processor-c', { markers: true }),
     ]
+    const late = new LatePackets(world)
+    world.committed = (request) => late.note(request)
     world.actors.push(
       this.#admin,
       this.#faults,
@@ -112,6 +115,7 @@ class Simulation {
       new TransactionalWriter(world, 'writer-a', { id: 'tx-a', version: 2 }),
       new TransactionalWriter(world, 'writer-b', { id: 'tx-b', version: 1 }),
       new WholeWriter(world),
+      late,
       ...this.#members,
     )
   }

@@ -7,6 +7,7 @@
  */
 import { isMillraceError } from '../src/base/errors.ts'
 import type { Answer } from '../src/broker/broker.ts'
+import type { CommitPositions } from '../src/broker/groups.ts'
 import { LocalBroker } from '../src/broker/local/local-broker.ts'
 import type { Log } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
@@ -46,6 +47,8 @@ export class World {
   sys: SimSys
   log!: Log
   broker!: LocalBroker
+  /** Hears of every commit of a member. */
+  committed: (request: CommitPositions) => void = () => undefined
   /** Counts openings. */
   life = 0
   /** What is drawn for the disk of this life. */
@@ -206,6 +209,7 @@ export class World {
     groups.commit = (request, answer) => {
       const group = this.model.group(request.group)
       group.ask(request.positions)
+      this.committed(request)
       const { life } = this
       commit(request, (error, value) => {
         if (error === undefined && life === this.life && this.isOn) group.acknowledge(request.positions)

@@ -51,8 +51,9 @@ export class Processor implements Actor {
   act(): void {
     const { random } = this.#world
     if (this.#frozen) {
-      if (random.chance(0.3)) this.#thaw()
-    } else if (random.chance(0.05)) this.#freeze()
+      if (random.chance(0.15)) this.#thaw()
+      // Most dangerous is a pause right before the end.
+    } else if (random.chance(this.#copies?.step === 'end' ? 0.3 : 0.05)) this.#freeze()
     else if (this.#flying) return
     else if (this.#consumer === undefined) this.#start()
     else if (this.#markers && this.#identity === undefined) this.#identify()
