@@ -178,6 +178,7 @@ describe('a log that another process uses', () => {
       code: 'MILLRACE_LOCKED',
       message: expect.stringContaining(`open('${log.url}')`),
     })
+    await expect(open('http://127.0.0.1:1', { http: 0 })).rejects.toThrow(/leave out http/)
     await expect(open('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'MILLRACE_CONNECTION' })
     await expect(open('http://127.0.0.1:1/path')).rejects.toMatchObject({ code: 'MILLRACE_INVALID_ARGUMENT' })
   })

@@ -245,6 +245,10 @@ export async function open<const A extends string>(
   options: OpenOptions = {},
 ): Promise<OpenLog> {
   if (isAppUrl(at)) {
+    if (options.http !== undefined) {
+      const problem = `${at} is served by the process that holds it: leave out http`
+      throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+    }
     const { sys, broker } = await connectToApp(at)
     return new OpenLog(sys, broker)
   }
