@@ -141,17 +141,6 @@ export class Journal {
   }
 }
 
-/** Makes durable what a reader of the journal found, perhaps only in the page cache. */
-export function syncJournal(disk: Disk, log: string): void {
-  for (const name of disk.list(journalFolder(log))) {
-    if (journalNumber(name) === undefined) continue
-    const file = disk.open(`${journalFolder(log)}/${name}`, 'write')
-    file.syncNow()
-    file.close()
-  }
-  disk.syncFolder(journalFolder(log))
-}
-
 /**
  * Begins the journal anew with a file that holds one entry, a checkpoint, and removes all others. The file gets its
  * name when it is durable, so a power cut leaves the old journal or the new one. Returns where the next entry goes.

@@ -3,7 +3,6 @@ import { MillraceError } from '../base/errors.ts'
 import type { Disk } from '../sys/disk.ts'
 import { checksum } from './checksum.ts'
 import { type GroupPart, readGroup } from './group-entry.ts'
-import { syncJournal } from './journal.ts'
 import { confirmJournal } from './journal-confirmation.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
@@ -138,13 +137,18 @@ export class Recovery {
     for (const { created, partitions } of this.#topics.values()) {
       if (this.#deleted.has(created.id)) continue
       for (const partition of partitions) {
-        const start = Math.max(partition.start, this.#finalStarts.get(partition.folder) ?? 0)
+        const start = this.#startOf(partition)
         for (const segment of partition.segments) {
           if (segment.next > start && !this.#replaced.has(segment.path))
             mender.covered(segment, partition, fileOf(segment, partition))
         }
       }
     }
+  }
+
+  /** As it will be in the end. */
+  #startOf({ start, folder }: MutablePartition): Offset {
+    return Math.max(start, this.#finalStarts.get(folder) ?? 0)
   }
 
   #addTopic({ id, name, settings }: TopicCreated, partitions: readonly PartitionRecord[]): void {
@@ -189,14 +193,9 @@ export class Recovery {
   /** The new segment counts from here on. What is left to do waits until all of this is durable. */
   #goOnWith(swap: SegmentSwap, partition: MutablePartition): void {
     const { folder, record } = partition
-    const file = swapFile(folder, swap)
-    if (this.#disk.exists(file)) {
-      // A repair reads the files as they will be: it makes what it was told durable, and goes on.
-      if (this.#mender === undefined || this.#disk.size(file) !== swap.sizeBytes) {
-        partition.record = { ...record, swap }
-        return
-      }
-      syncJournal(this.#disk, this.#log)
+    if (this.#disk.exists(swapFile(folder, swap))) {
+      partition.record = { ...record, swap }
+      return
     }
     const { swap: _, ...rest } = record
     partition.record = rest
@@ -214,8 +213,8 @@ export class Recovery {
     transactions.swapped(swap.old, swap.next, swap.aborted, producers ?? [])
     state.record = { ...state.record, removedTombstone }
     this.#goOnWith(swap, state)
-    // It was durable before the entry was written.
-    this.#mender?.covered(taken, state, fileOf(taken, state))
+    // It was durable before the entry was written; and it is there, if the start did not pass it later.
+    if (taken.next > this.#startOf(state)) this.#mender?.covered(taken, state, fileOf(taken, state))
   }
 
   /** False: the entry does not hold, and nobody was told of it. */

@@ -10,7 +10,13 @@ import { partitionFolder, segmentPath } from './log-paths.ts'
 import { openLog } from './open.ts'
 import { repairLog } from './repair.ts'
 import { swapFile, swappedRecord } from './segment-swap.ts'
-import { type PartitionRecord, readCheckpoint, type SegmentSwap, writeShape } from './shape-entries.ts'
+import {
+  type PartitionRecord,
+  readCheckpoint,
+  type SegmentSwap,
+  type TopicRecord,
+  writeShape,
+} from './shape-entries.ts'
 import { LogVerifier } from './verify.ts'
 
 /** A checkpoint that was written between the swap's entry and its end. */
@@ -70,7 +76,7 @@ beforeEach(() => {
   close(log)
   const journal = readJournal(sys.disk, FOLDER)
   const [topic] = readCheckpoint(journal.checkpoint).topics
-  const [record] = topic?.partitions as [PartitionRecord]
+  const [record] = (topic as TopicRecord).partitions as [PartitionRecord]
   const old = record.segments.slice(0, 3)
   const merged = Buffer.concat(old.map(([base]) => bytesOf(`${segmentPath(folder, base)}.log`)))
   const next = old.at(-1)?.[2] as number
@@ -121,7 +127,7 @@ test('is finished by a repair too, which finds nothing to mend', () => {
 })
 
 test('that was cut off behind the rename is finished as well; old indexes are not believed', () => {
-  const path = `${segmentPath(folder, swap.old[0] as number)}`
+  const path = segmentPath(folder, swap.old[0] as number)
   sys.disk.rename(swapFile(folder, swap), `${path}.log`)
   const index = sys.disk.open(`${path}.index`, 'write')
   index.write(new Uint8Array(16).fill(1), 0)
