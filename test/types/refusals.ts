@@ -4,6 +4,7 @@ import * as millrace from 'millrace'
 import { app, average, bytes, collect, connector, count, countDistinct, custom, deadLetter, duration, hopping, json, max, min,
   ms, session, skip, sourceOf, stop, stream, sum, text, top, topic, tumbling, view, withOptions } from 'millrace'
 import type { Destination, ReadableView, Source, ViewsOf } from 'millrace'
+import type { OpenLog } from 'millrace/open'
 import { z } from 'zod'
 
 const Click = z.object({ user: z.string(), page: z.string(), at: z.number() })
@@ -20,6 +21,7 @@ const rates = stream(rateTopic).toTable('rates')
 const numbers = stream(byNumber).toTable('numbers')
 const perMinute = byUser.window('per-minute', tumbling('1m')).aggregate({ views: count() })
 const grouped = perMinute.groupBy('top', () => 'all').aggregate({ best: top(3, (row) => row.views) })
+declare const opened: OpenLog
 declare const rows: ViewsOf<ReturnType<typeof program>>
 const program = () => app('program', { totals: view(totals), minutes: view(perMinute.updates()), out: clicks.to(clickTopic) })
 declare const file: Source<null, string> & Destination<unknown, { key: string }>
@@ -146,6 +148,20 @@ export const REFUSED: readonly string[] = [
   `rows.minutes.list({ prefix: 'ann' })`,
   `rows.totals.caughtUp('here')`,
   `for await (const change of rows.totals.changes()) change.before.views`,
+  // the log alone
+  `void opened.send(counts, { key: 'a', count: 1 })`,
+  `void opened.send(counts, { key: 'a', count: 1 }, { key: 5 })`,
+  `void opened.send(clickTopic, { user: 'ann' })`,
+  `void opened.transaction((transaction) => transaction.send(counts, { key: 'a', count: 1 }))`,
+  `opened.consumer({ group: 'g', topics: [clickTopic], from: 'newest' })`,
+  `opened.consumer({ group: 'g', topics: [clickTopic], ifNone: 'committed' })`,
+  `opened.consumer({ topics: [clickTopic] })`,
+  `void opened.consumer({ group: 'g', topics: [clickTopic] }).run(async (record) => { await record.commit() })`,
+  `void opened.consumer({ group: 'g', topics: [clickTopic, rateTopic] }).run((record) => { record.value.rate })`,
+  `void opened.consumer({ group: 'g', topics: [clickTopic, rateTopic] }).run((record) => { if (rateTopic.is(record)) record.value.user })`,
+  `void opened.consumer({ group: 'g', topics: [clickTopic] }).run(() => undefined, { concurrency: { by: 'record', limit: 5 } })`,
+  `opened.producer({ compression: 'brotli' })`,
+  `void opened.groups.reset('g', { to: 'newest' })`,
   // what is not built is not there
   `perMinute.onTime()`,
   `perMinute.early('10s')`,
