@@ -60,6 +60,38 @@ describe('the unfinished offsets', () => {
     expect(offsets).toMatchObject({ position: 3, count: 1 })
   })
 
+  test('records that were taken together count one by one as work on them goes on', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { minLength: 1, maxLength: 20 }), (gaps) => {
+        const offsets = new UnfinishedOffsets(7)
+        let last = 7
+        const taken = gaps.map((gap) => (last += gap))
+        const ticket = offsets.takeAll(taken[0] as number, last)
+        const later = offsets.take(last + 3)
+        for (const offset of taken) {
+          offsets.moveTo(ticket, offset)
+          expect(offsets).toMatchObject({ position: offset, count: 2 })
+        }
+        offsets.finish(ticket)
+        expect(offsets).toMatchObject({ position: last + 3, count: 1 })
+        // What is finished already does not come back.
+        offsets.moveTo(ticket, last)
+        offsets.finish(later)
+        expect(offsets).toMatchObject({ position: last + 4, count: 0 })
+      }),
+    )
+  })
+
+  test('records that were taken together move forward, and not into what was taken behind them', () => {
+    const offsets = new UnfinishedOffsets(0)
+    const ticket = offsets.takeAll(2, 5)
+    offsets.take(6)
+    offsets.moveTo(ticket, 4)
+    expect(() => offsets.moveTo(ticket, 3)).toThrow(/moves from 4 to 3/)
+    expect(() => offsets.moveTo(ticket, 6)).toThrow(/moves from 4 to 6/)
+    expect(() => offsets.takeAll(9, 8)).toThrow(/offsets 9 to 8 are no records/)
+  })
+
   test('a million records that end in turns keep memory and time small', () => {
     const offsets = new UnfinishedOffsets(0)
     let earlier = offsets.take(0)

@@ -15,6 +15,8 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
   readonly #beginOnce: () => void
   #begun = false
   #chunk: Chunk | undefined
+  /** The next record of the chunk is in somebody's hands. */
+  #given = false
   /** The call of `next` or `return` that waits; later ones wait for it. */
   #pending: Promise<Result<R>> | undefined
   #over = false
@@ -71,6 +73,8 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
       this.#over = true
       throw error
     }
+    // Calls that waited in line come here with the record of the call before.
+    if (this.#chunk !== undefined) this.#passed(this.#chunk)
     try {
       for (;;) {
         const result = this.#chunk === undefined ? undefined : this.#resultOf(this.#chunk)
@@ -88,16 +92,20 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
   #resultOf(chunk: Chunk): Result<R> | undefined {
     if (this.#chunks.goesOn(chunk)) {
       this.#chunks.watch(chunk)
+      this.#given = true
       // The topics' serdes give exactly the types that their `topic(...)` was declared with.
       return { value: chunk.records[chunk.done] as R, done: false }
     }
     this.#chunk = undefined
+    this.#given = false
     this.#chunks.release(chunk)
     return undefined
   }
 
   /** The record that was given out last is done. */
   #passed(chunk: Chunk): void {
+    if (!this.#given) return
+    this.#given = false
     this.#chunks.unwatch(chunk)
     chunk.feed.progress(chunk, chunk.done + 1)
   }
