@@ -6,13 +6,7 @@ import { MillraceError, messageOf } from '../base/errors.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { GroupConsumer } from '../clients/group-consumer.ts'
 import { OrderedWork } from '../clients/ordered-work.ts'
-import type {
-  ChunkLimits,
-  HandedChunk,
-  HandedPlace,
-  HandedRecord,
-  PartitionFeed,
-} from '../clients/partition-feed.ts'
+import type { HandedChunk, HandedPlace, HandedRecord, PartitionFeed } from '../clients/partition-feed.ts'
 import { WorkWatch } from '../clients/work-watch.ts'
 import type { TopicSpec } from '../flow/graph/plan.ts'
 import { topicSpecOf } from '../streams/topic.ts'
