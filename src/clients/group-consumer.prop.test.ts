@@ -86,7 +86,7 @@ class Worker {
 }
 
 class GroupWorld extends ClientsWorld {
-  readonly topic_: TopicDescription
+  readonly description: TopicDescription
   readonly workers: Worker[] = []
   readonly #times = new Map<string, number>()
   readonly #finished = new Set<string>()
@@ -95,7 +95,7 @@ class GroupWorld extends ClientsWorld {
 
   constructor(seed: number) {
     super(seed)
-    this.topic_ = this.topic('t', { partitions: PARTITIONS })
+    this.description = this.topic('t', { partitions: PARTITIONS })
   }
 
   handed({ feed, record }: HandedRecord): void {
@@ -111,7 +111,7 @@ class GroupWorld extends ClientsWorld {
     if (action.kind === 'wait') this.pass(action.ms)
     else if (action.kind === 'append') {
       const texts = Array.from({ length: action.count }, (_, index) => `r${index}`)
-      const offset = this.append(this.topic_, action.partition, texts)
+      const offset = this.append(this.description, action.partition, texts)
       this.#ends.set(action.partition, offset + action.count)
     } else if (action.kind === 'join') {
       if (this.live().length < 4)

@@ -9,12 +9,12 @@ import { GroupConsumer, type GroupConsumerOptions } from './group-consumer.ts'
 import type { HandedRecord } from './partition-feed.ts'
 
 class World extends ClientsWorld {
-  readonly topic_: TopicDescription
+  readonly description: TopicDescription
   failure: Error | undefined
 
   constructor(partitions = 1) {
     super()
-    this.topic_ = this.topic('t', { partitions })
+    this.description = this.topic('t', { partitions })
   }
 
   consumer(options: Partial<GroupConsumerOptions> = {}, broker: FullBroker = this.broker): GroupConsumer {
@@ -63,7 +63,7 @@ class World extends ClientsWorld {
     const builder = new BatchBuilder()
     for (const text of texts) builder.appendText(this.sys.clock.now(), null, text)
     const bytes = builder.build({ ...identity, baseSequence: 0, transactional: true })
-    const batches = [{ topic: this.topic_.id, partition: 0, bytes }]
+    const batches = [{ topic: this.description.id, partition: 0, bytes }]
     this.now((answer) => transactions.append({ ...identity, transactionalId: 'tx', batches }, answer))
     const end = { ...identity, transactionalId: 'tx', committed, version: 2 as const }
     this.now((answer) => transactions.end(end, answer))
@@ -102,7 +102,7 @@ describe('positions at the start', () => {
 
   test('that cannot be fetched are asked for again, and never taken for none', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['a', 'b', 'c'])
+    world.append(world.description, 0, ['a', 'b', 'c'])
     const first = world.consumer()
     world.done(first, world.next(first))
     world.close(first)
@@ -114,7 +114,7 @@ describe('positions at the start', () => {
 
   test('that cannot be fetched for good end the consumer; nothing is read or committed', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['a'])
+    world.append(world.description, 0, ['a'])
     const broken = [new MillraceError('MILLRACE_CORRUPT', 'the topic of positions is damaged')]
     const consumer = world.consumer({ ifNone: 'latest' }, failingPositions(world, broken))
     world.until(() => world.failure !== undefined)
@@ -126,12 +126,12 @@ describe('positions at the start', () => {
 
   test('at the end of the log are committed though nothing was read: what comes while nobody is there is not lost', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['before'])
+    world.append(world.description, 0, ['before'])
     const first = world.consumer({ from: 'latest' })
     world.until(() => first.lag() === 0)
     world.close(first)
     expect(world.positions('g').get(0)).toBe(1)
-    world.append(world.topic_, 0, ['meanwhile'])
+    world.append(world.description, 0, ['meanwhile'])
     expect(world.next(world.consumer()).record.offset).toBe(1)
   })
 })
@@ -142,7 +142,7 @@ describe('the position passes what is not for users', () => {
     [false, 'aborted records and their marker'],
   ])('committed %s: %s at the end', (committed) => {
     const world = new World()
-    world.append(world.topic_, 0, ['a'])
+    world.append(world.description, 0, ['a'])
     world.transaction(committed, ['b', 'c'])
     const consumer = world.consumer()
     const expected = committed ? 3 : 1
@@ -155,7 +155,7 @@ describe('the position passes what is not for users', () => {
 
   test('but not before the records before it are done', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['a'])
+    world.append(world.description, 0, ['a'])
     world.transaction(false, ['b'])
     const consumer = world.consumer()
     const held = world.next(consumer)
@@ -201,7 +201,7 @@ describe('the position passes what is not for users', () => {
 describe('a member that was thrown out', () => {
   test('in the middle of letting go commits nothing, not even to a group that is empty', () => {
     const world = new World(2)
-    for (const partition of [0, 1]) world.append(world.topic_, partition, ['a', 'b', 'c'])
+    for (const partition of [0, 1]) world.append(world.description, partition, ['a', 'b', 'c'])
     const link = new Link(world)
     const zombie = world.consumer({ drainMs: 60_000, commitIntervalMs: undefined }, link.broker)
     const held = [world.next(zombie), world.next(zombie), world.next(zombie), world.next(zombie)]
@@ -223,7 +223,7 @@ describe('a member that was thrown out', () => {
 
   test('loses its partitions, joins again, and goes on where the group is', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['a', 'b'])
+    world.append(world.description, 0, ['a', 'b'])
     const link = new Link(world)
     const consumer = world.consumer({}, link.broker)
     const held = world.next(consumer)
@@ -239,7 +239,7 @@ describe('a member that was thrown out', () => {
 describe('two members with one static id', () => {
   test('the later one has the partitions, the earlier one is told', () => {
     const world = new World()
-    world.append(world.topic_, 0, ['a'])
+    world.append(world.description, 0, ['a'])
     const first = world.consumer({ instance: 'one' })
     world.next(first)
     const second = world.consumer({ instance: 'one' })
@@ -255,7 +255,7 @@ test('a slow reader of many partitions holds one fetch in memory, however much i
   const line = 'x'.repeat(1_000)
   const lines = Array.from({ length: 4 }, () => line)
   for (let round = 0; round < 50; round++)
-    for (let partition = 0; partition < 8; partition++) world.append(world.topic_, partition, lines)
+    for (let partition = 0; partition < 8; partition++) world.append(world.description, partition, lines)
   let fetched = 0
   const broker = facing(world, 'read', () => (...args: Parameters<FullBroker['read']>): PartitionReader => {
     const reader = world.broker.read(...args)

@@ -17,14 +17,14 @@ interface Sent {
 type Fate = 'passes' | 'isLost' | 'answerIsLost' | 'fails'
 
 class World extends ClientsWorld {
-  readonly topic_: TopicDescription
+  readonly description: TopicDescription
   readonly appends: (readonly PartitionBatch[])[] = []
   readonly fates: Fate[] = []
   readonly sent: Sent[] = []
 
   constructor(partitions = 1) {
     super()
-    this.topic_ = this.topic('t', { partitions })
+    this.description = this.topic('t', { partitions })
   }
 
   producer(options: Partial<ProducerOptions> = {}): Producer {
@@ -42,7 +42,7 @@ class World extends ClientsWorld {
   send(producer: Producer, text: string, partition?: number, key: string | null = null): Sent {
     const sent: Sent = { text, outcome: '' }
     this.sent.push(sent)
-    producer.send(this.topic_, record(text, key), partition, (error, place, offset) => {
+    producer.send(this.description, record(text, key), partition, (error, place, offset) => {
       expect(sent.outcome, 'one answer').toBe('')
       sent.outcome = error === undefined ? `${place}@${offset}` : codeOf(error)
     })
@@ -54,7 +54,7 @@ class World extends ClientsWorld {
   }
 
   stored(partition = 0): string[] {
-    const reader = this.broker.read(this.topic_.id, partition, 0, () => undefined)
+    const reader = this.broker.read(this.description.id, partition, 0, () => undefined)
     const texts: string[] = []
     for (let fetched = reader.poll(1 << 20); fetched !== undefined; fetched = reader.poll(1 << 20)) {
       for (const { value } of decodeRecords(fetched.bytes)) texts.push(Buffer.from(value ?? []).toString())
@@ -195,7 +195,7 @@ describe('back-pressure', () => {
     const producer = world.producer({ bufferBytes: 10_000 })
     const order: number[] = []
     for (let index = 0; index < 100; index++) {
-      producer.send(world.topic_, record(LINE), undefined, (error) => {
+      producer.send(world.description, record(LINE), undefined, (error) => {
         expect(error).toBeUndefined()
         order.push(index)
         expect(producer.bufferedBytes).toBeLessThanOrEqual(10_000)
