@@ -65,6 +65,7 @@ export class CompactionJob implements HousekeepingJob {
   readonly #partition: Partition
   readonly #to: Offset
   readonly #work: Work<void>
+  #map: KeyOffsetMap | undefined
   /** The file that is written now, and not yet swapped. */
   #temporary: string | undefined
 
@@ -105,6 +106,7 @@ export class CompactionJob implements HousekeepingJob {
 
   abandon(): void {
     this.#work.return()
+    this.#map = undefined
     this.#removeTemporary()
   }
 
@@ -157,7 +159,9 @@ export class CompactionJob implements HousekeepingJob {
     from: Offset,
     hash: KeyHasher,
   ): Work<{ readonly map: KeyOffsetMap; readonly upTo: Offset }> {
-    let map = new KeyOffsetMap(from, this.#host.mapBytesMax)
+    let map = this.#map ?? new KeyOffsetMap(from, this.#host.mapBytesMax)
+    this.#map = map
+    map.clear(from)
     let upTo = this.#to
     const table = new RecordTable()
     const transactions = this.#transactions(segments)

@@ -73,6 +73,17 @@ test('takes as many keys as it says, within its memory, also those with the long
   expect(map.get(hashOf('-1'), 0)).toBe(-1)
 })
 
+test('is empty for another section, and as large as before', () => {
+  const map = new KeyOffsetMap(0, 1 << 16)
+  const { room } = map
+  for (let key = 0; key < room; key += 1) map.put(hashOf(`${key}`), 0, key)
+  map.clear(5000)
+  expect([map.size, map.room]).toEqual([0, room])
+  expect(map.get(hashOf('7'), 0)).toBe(-1)
+  map.put(hashOf('7'), 0, 5001)
+  expect(map.get(hashOf('7'), 0)).toBe(5001)
+})
+
 test.each([1, 100, 5000])('a map for %i keys has room for them', (keys) => {
   expect(new KeyOffsetMap(0, mapBytesFor(keys)).room).toBeGreaterThanOrEqual(keys)
 })

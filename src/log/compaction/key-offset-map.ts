@@ -27,7 +27,7 @@ export function mapBytesFor(keys: number): number {
 }
 
 export class KeyOffsetMap {
-  readonly #begin: Offset
+  #begin: Offset
   readonly #slotsMax: number
   #words: Int32Array
   #mask: number
@@ -45,6 +45,13 @@ export class KeyOffsetMap {
     this.#words = new Int32Array(first * SLOT_WORDS)
     this.#mask = first - 1
     this.#growAbove = Math.floor(first * LOAD_MAX)
+  }
+
+  /** For another section; the memory is used again, so that two passes do not take twice as much. */
+  clear(begin: Offset): void {
+    this.#begin = begin
+    this.#words.fill(0)
+    this.#count = 0
   }
 
   get size(): number {
