@@ -24,7 +24,8 @@ function openedAt(stored: SourcePosition | undefined): SourcePosition | undefine
   const lanes = [{ node: { source }, partition: 0 } as unknown as SourceLane]
   const clock = { now: () => 0, monotonic: () => 0 }
   const parts = { lanes, rank: 0, stored, clock, connector: {}, context: {}, current: {} }
-  new ConnectorInput(parts as never)
+  const input = new ConnectorInput(parts as never)
+  expect(input.position).toBe(stored?.offset ?? 0)
   return opened
 }
 
