@@ -221,6 +221,17 @@ describe('a member that was thrown out', () => {
     expect([...world.positions('g').values()]).toEqual([3, 3])
   })
 
+  test('may not commit before it is a member again: without a generation it would be taken for a tool', () => {
+    const world = new World()
+    const link = new Link(world)
+    link.up = false
+    const consumer = world.consumer({}, link.broker)
+    const position = { topic: world.description.id, partition: 0, offset: 0, leaderEpoch: -1, metadata: '' }
+    expect(() => world.now<void>((answer) => consumer.commitPositions([position], answer))).toThrow(
+      /not a member of group g at the moment/,
+    )
+  })
+
   test('loses its partitions, joins again, and goes on where the group is', () => {
     const world = new World()
     world.append(world.description, 0, ['a', 'b'])
