@@ -3,7 +3,7 @@ import { BatchBuilder } from '../record/batch-builder.ts'
 import { PowerLoss } from '../sim/power-loss.ts'
 import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
 import { Checkpointer } from './checkpointer.ts'
-import type { Log, LogTopic } from './log.ts'
+import type { Log, LogPartition, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
 import type { Partition } from './partition.ts'
 
@@ -146,4 +146,28 @@ test('who waits for a checkpoint whose sync fails finds the log stopped, and doe
   })
   for (const run of timers) run()
   expect(seen).toBe(true)
+})
+
+test('a group that began a segment with its second part is taken back with that segment', () => {
+  const ends = new Set<number>()
+  for (let run = 0; run < 80; run += 1) {
+    const sys = simSys(run)
+    const { log, topic } = opened(sys)
+    sys.disk.failSync(1 + (run % 4))
+    const parts = [900, 1500].map((size) => ({ topic: topic.id, partition: 0, bytes: bytesOf(size) }))
+    log.append(parts, () => {})
+    sys.time.runUntilIdle()
+    const after = opened(restartSys(sys, run))
+    const partition = after.topic.partitions[0] as LogPartition
+    ends.add(partition.end)
+    for (let from = 0; from < partition.end; ) from = partition.read(from, 10_000)?.next ?? Number.NaN
+    let answered = false
+    after.log.append(parts, (error) => {
+      expect(error).toBeUndefined()
+      answered = true
+    })
+    sys.time.runUntilIdle()
+    expect(answered).toBe(true)
+  }
+  expect(ends).toEqual(new Set([0, 2]))
 })

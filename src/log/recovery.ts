@@ -379,7 +379,9 @@ export class Recovery {
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
   #settle(partition: MutablePartition): void {
     const { segments, record } = partition
-    // First these: an empty segment that the others made way for is the one that stays.
+    // A segment that was begun for a group that does not count, behind what was taken back with it.
+    while (segments.length > 1 && segments.at(-1)?.base !== segments.at(-2)?.next) segments.pop()
+    // Then these: an empty segment that the others made way for is the one that stays.
     while (segments.length > 1 && (segments[0] as MutableSegment).next <= partition.start) {
       // A file that waits for its place: the log drops it when the start moves again.
       if (segments[0]?.base === record.swap?.old[0]) break
