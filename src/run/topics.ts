@@ -28,8 +28,7 @@ export class TopicsOfSends {
   /** A promise while the topic is made, and for whoever comes before all that wait for it have gone on. */
   get<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription | Promise<TopicDescription> {
     const before = this.#waiting.get(topic.name)
-    const make = (): TopicDescription | Promise<TopicDescription> => ensureTopic(this.#broker, topic)
-    const known = before === undefined ? make() : before.then(make, make)
+    const known = before === undefined ? ensureTopic(this.#broker, topic) : this.#behind(before, topic)
     if (!(known instanceof Promise)) return known
     this.#waiting.set(topic.name, known)
     const gone = (): void => {
@@ -37,6 +36,14 @@ export class TopicsOfSends {
     }
     known.then(gone, gone)
     return known
+  }
+
+  #behind<K, Out, In>(
+    before: Promise<TopicDescription>,
+    topic: Topic<K, Out, In>,
+  ): Promise<TopicDescription> {
+    const make = (): TopicDescription | Promise<TopicDescription> => ensureTopic(this.#broker, topic)
+    return before.then(make, make)
   }
 }
 
