@@ -207,7 +207,11 @@ class Simulation {
       positions: this.#answeredPositions.splice(0),
       owners: this.#members.flatMap((member): Ownership[] => {
         const owned = member.ownership()
-        return owned === undefined ? [] : [owned]
+        // Who was removed, or whose group was deleted, may not know it yet.
+        const members = owned === undefined ? [] : world.broker.groups.describe(owned.group)?.members
+        return owned !== undefined && members?.some((each) => each.member === owned.member) === true
+          ? [owned]
+          : []
       }),
     }
     this.#adopt(seen.topics)
