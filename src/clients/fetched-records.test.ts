@@ -58,7 +58,7 @@ describe('the cursor over what was fetched', () => {
   test('shows what is committed, from the wanted offset on, in order', () => {
     fc.assert(
       fc.property(steps, fc.nat(12), (list, from) => {
-        const fetched = fetchOf(list as readonly Step[])
+        const fetched = fetchOf(list)
         const records = new FetchedRecords('orders-0')
         const end = records.open(fetched, from)
         const expected = decodeCommitted(fetched.bytes, fetched.aborted)
