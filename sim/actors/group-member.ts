@@ -25,7 +25,6 @@ export class GroupMember implements Actor {
   #consumer: GroupConsumer | undefined
   #timers: FreezableTimers | undefined
   #frozen = false
-  #incarnation = 0
   #held: HandedRecord[] = []
 
   constructor(world: World, name: string, plan: MemberPlan) {
@@ -73,7 +72,6 @@ export class GroupMember implements Actor {
 
   #start(): void {
     const { broker, sys, random } = this.#world
-    this.#incarnation += 1
     const timers = new FreezableTimers(sys.timers)
     this.#timers = timers
     const { group, topics, instance, remote } = this.#plan
@@ -92,6 +90,7 @@ export class GroupMember implements Actor {
         drainMs: 800,
         commitIntervalMs: random.chance(0.7) ? 200 + random.below(600) : undefined,
         commitFinished: true,
+        isolation: 'read_committed',
         fetchBytesMax: 200 + random.below(3000),
         from: 'committed',
         ifNone: 'earliest',
@@ -101,7 +100,7 @@ export class GroupMember implements Actor {
         wake: () => undefined,
         assigned: () => undefined,
         revoked: () => {
-          this.#held = this.#held.filter(({ feed }) => !feed.stopped || feed.unfinished > 0)
+          this.#held = this.#held.filter(({ feed }) => !feed.gone)
         },
         failed: (error) => {
           this.#world.note(`${this.name}: ends: ${error.message}`)

@@ -104,6 +104,7 @@ export class Processor implements Actor {
         drainMs: 800,
         commitIntervalMs: undefined,
         commitFinished: false,
+        isolation: 'read_committed',
         fetchBytesMax: 100 + random.below(1000),
         from: 'committed',
         ifNone: 'earliest',

@@ -147,7 +147,8 @@ export class RemoteProducer implements Actor {
     // A full disk, or an earlier batch that was refused: the same again, in order.
     if (code === 'MILLRACE_DISK' || code === 'MILLRACE_OUT_OF_ORDER_SEQUENCE' || code === 'MILLRACE_CLOSED')
       return
-    if (code !== 'MILLRACE_UNKNOWN_TOPIC') throw error
+    if (code !== 'MILLRACE_UNKNOWN_TOPIC')
+      throw new Error(`an idempotent producer was refused: ${error?.message}`, { cause: error })
     // The topic, or a partition that was not durable yet, is gone: its numbers would begin with a gap.
     batch.state = 'done'
     this.#givenUp.add(placeOf(batch.topic.id, batch.partition))

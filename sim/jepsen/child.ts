@@ -39,7 +39,7 @@ async function work(command: Command): Promise<void> {
   const { id } = command
   try {
     if (command.kind === 'dump') await dump(id)
-    else if (command.kind === 'lag') await tell({ kind: 'done', id, places: [], count: await lag() })
+    else if (command.kind === 'lag') await tell({ kind: 'done', id, places: [], count: lag() })
     else if (command.kind === 'send') {
       const { partition, offset } = await log.send(topics[command.write.topic], command.write.value)
       await tell({ kind: 'done', id, places: [{ partition, offset }] })
@@ -106,11 +106,11 @@ async function again(run: () => Promise<void>): Promise<void> {
   }
 }
 
-async function lag(): Promise<number> {
-  const { positions } = await log.groups.describe('copiers')
-  const ends = (await log.describe(topics.in)).partitions.reduce((sum, { end }) => sum + end, 0)
+function lag(): number {
+  const { positions = [] } = log.groups.describe('copiers') ?? {}
+  const ends = log.describe(topics.in).partitions.reduce((sum, { end }) => sum + end, 0)
   // Behind the last record there may be a marker, which no position is behind.
-  return positions.length < 3 ? ends : positions.reduce((sum, { lag }) => sum + (lag ?? 0), 0)
+  return positions.length < 3 ? ends : positions.reduce((sum, { lag }) => sum + lag, 0)
 }
 
 async function dump(id: number): Promise<void> {
