@@ -176,16 +176,25 @@ export class LocalCoordinatorRuntime implements CoordinatorRuntime {
     const index = this.#inFlight.indexOf(inFlight)
     assert(index >= 0, 'a write ends once')
     this.#inFlight.splice(index, 1)
-    // An operation without records may have seen those of any write that was on its way: they are not there now.
-    const followers =
-      error === undefined
-        ? inFlight.followers
-        : [inFlight, ...this.#inFlight.slice(index)].flatMap((each) => each.followers.splice(0))
+    const followers = this.#released(inFlight, index, error)
     const waiting = error === undefined ? [] : this.#rebuild(inFlight.write)
     answer(error, offsets)
     for (const follower of followers) follower(error, error === undefined ? [] : undefined)
     for (const one of waiting) one(error as Error)
     if (error === undefined) this.#rewrite()
+  }
+
+  /**
+   * Empty writes that are answered now. They may have seen the records of any write that was on its way: of one that
+   * fails later (it waited for its topic, say) and of one that failed before. So they go with the oldest.
+   */
+  #released(ended: InFlight, index: number, error: Error | undefined): readonly Answer<readonly Offset[]>[] {
+    if (error !== undefined)
+      return [ended, ...this.#inFlight.slice(index)].flatMap(({ followers }) => followers.splice(0))
+    const older = this.#inFlight[index - 1]
+    if (older === undefined) return ended.followers
+    older.followers.push(...ended.followers)
+    return []
   }
 
   /** Takes the records of a failed write back. Returns those who waited in the machines. */
