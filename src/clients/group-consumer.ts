@@ -103,7 +103,9 @@ export class GroupConsumer {
     const { phase, owned } = this.#membership
     if (phase !== 'stable' || owned.length !== this.#feeds.size) return undefined
     let lag = 0
-    for (const { topic, partition, position } of this.#feeds.values()) {
+    for (const feed of this.#feeds.values()) {
+      if (!this.#exists(feed)) continue
+      const { topic, partition, position } = feed
       lag += Math.max(0, this.#broker.bounds(topic.id, partition).lastStable - position)
     }
     return lag
@@ -159,7 +161,7 @@ export class GroupConsumer {
     this[finish](handed)
     this.#commitWhenSettled(
       () => (handed.feed.gone ? goneError(handed) : undefined),
-      () => positionsOf(this.#feeds.values()),
+      () => this.#positionsOf(this.#feeds.values()),
       answer,
     )
   }
@@ -176,7 +178,7 @@ export class GroupConsumer {
 
   /** Commits the lowest unfinished offset of every partition. Durable when it answers. */
   commit(answer: Answer<void>): void {
-    this.commitPositions(positionsOf(this.#feeds.values()), answer)
+    this.commitPositions(this.#positionsOf(this.#feeds.values()), answer)
   }
 
   /** Commits these positions of partitions that the member owns, in its name. */
@@ -334,7 +336,7 @@ export class GroupConsumer {
         return
       }
       // Those that are lost in the meantime may be another's already.
-      const positions = (): NewPosition[] => positionsOf(feeds.filter(({ gone }) => !gone))
+      const positions = (): NewPosition[] => this.#positionsOf(feeds.filter(({ gone }) => !gone))
       this.#commitWhenSettled(
         () => undefined,
         positions,
@@ -396,6 +398,20 @@ export class GroupConsumer {
     }
   }
 
+  /** What is not committed yet. A topic that was deleted has no positions, and must not keep back those of others. */
+  #positionsOf(feeds: Iterable<PartitionFeed>): NewPosition[] {
+    const positions: NewPosition[] = []
+    for (const feed of feeds) {
+      if (feed.position === feed.committed || !this.#exists(feed)) continue
+      positions.push(positionAt(feed, feed.position))
+    }
+    return positions
+  }
+
+  #exists({ topic }: PartitionFeed): boolean {
+    return this.#broker.topic(topic.name)?.id === topic.id
+  }
+
   #commitLater(): void {
     const { commitIntervalMs } = this.#options
     if (commitIntervalMs === undefined || this.#over) return
@@ -416,14 +432,6 @@ export class GroupConsumer {
     this.#membership.close(() => undefined)
     this.#events.failed(error)
   }
-}
-
-function positionsOf(feeds: Iterable<PartitionFeed>): NewPosition[] {
-  const positions: NewPosition[] = []
-  for (const feed of feeds) {
-    if (feed.position !== feed.committed) positions.push(positionAt(feed, feed.position))
-  }
-  return positions
 }
 
 function positionAt({ topic, partition }: PartitionFeed, offset: Offset): NewPosition {

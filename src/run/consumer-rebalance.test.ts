@@ -414,3 +414,21 @@ describe('at most once over a rebalance', () => {
     expect([positionIn(log, 0), positionIn(log, 1)]).toEqual([10, 10])
   })
 })
+
+test('a topic that is deleted ends its consumer with its name; positions in other topics are committed', async () => {
+  const log = await memoryLog()
+  const others = topic('others', { value: text() })
+  await fill(log, ['a'])
+  await log.send(others, 'b')
+  const seen: string[] = []
+  const consumer = log.consumer({ ...OPTIONS, topics: [orders, others] })
+  const done = consumer.run(({ value }) => {
+    seen.push(value)
+  })
+  const failed = expect(done).rejects.toThrow(/topic orders was deleted/)
+  await until(() => seen.length === 2)
+  await log.admin.deleteTopic('orders')
+  await failed
+  expect(log.groups.describe('g')?.positions).toMatchObject([{ topic: 'others', offset: 1 }])
+  expect(consumer.lag()).toBeUndefined()
+})
