@@ -80,6 +80,8 @@ export class TransactionMachine implements CoordinatorMachine {
   #reservedTo: ProducerId = 0
   /** The next one to give out; after a restart the rest of a block is left out. */
   #nextProducer: ProducerId = 0
+  /** Above every id that a transaction has: the write that reserved its block may have failed, and its own not. */
+  #usedTo: ProducerId = 0
 
   constructor(options: TransactionMachineOptions = {}) {
     this.#timeoutMsMax = options.timeoutMsMax ?? TIMEOUT_MS_MAX
@@ -93,7 +95,10 @@ export class TransactionMachine implements CoordinatorMachine {
       if (this.#nextProducer <= this.#reservedTo) this.#nextProducer = read.next
       this.#reservedTo = read.next
     } else if (read.value === undefined) this.#transactions.delete(read.id)
-    else this.#transactions.set(read.id, read.value)
+    else {
+      this.#transactions.set(read.id, read.value)
+      this.#usedTo = Math.max(this.#usedTo, read.value.producerId + 1)
+    }
   }
 
   *snapshot(): Generator<CoordinatorRecord> {
@@ -105,6 +110,7 @@ export class TransactionMachine implements CoordinatorMachine {
     this.#transactions.clear()
     this.#reservedTo = 0
     this.#nextProducer = 0
+    this.#usedTo = 0
     return []
   }
 
@@ -318,7 +324,9 @@ export class TransactionMachine implements CoordinatorMachine {
   }
 
   #allocate(records: CoordinatorRecord[]): ProducerId {
-    if (this.#nextProducer >= this.#reservedTo) records.push(producersRecord(this.#reservedTo + BLOCK))
+    this.#nextProducer = Math.max(this.#nextProducer, this.#usedTo)
+    if (this.#nextProducer >= this.#reservedTo)
+      records.push(producersRecord(Math.max(this.#reservedTo, this.#nextProducer) + BLOCK))
     const producerId = this.#nextProducer
     this.#nextProducer += 1
     return producerId
