@@ -78,10 +78,11 @@ export class TransactionMachine implements CoordinatorMachine {
   readonly #expirationMs: number
   /** Ids below it are reserved. */
   #reservedTo: ProducerId = 0
-  /** The next one to give out; after a restart the rest of a block is left out. */
-  #nextProducer: ProducerId = 0
-  /** Above every id that a transaction has: the write that reserved its block may have failed, and its own not. */
-  #usedTo: ProducerId = 0
+  /**
+   * The next one to give out. Only ever grows in a process, whatever becomes of writes; undefined until the first one
+   * is given out: it begins behind what an earlier process had reserved, of which nobody knows how far it was used.
+   */
+  #nextProducer: ProducerId | undefined
 
   constructor(options: TransactionMachineOptions = {}) {
     this.#timeoutMsMax = options.timeoutMsMax ?? TIMEOUT_MS_MAX
@@ -91,14 +92,9 @@ export class TransactionMachine implements CoordinatorMachine {
   apply(record: CoordinatorRecord): void {
     const read = readTransactionRecord(record)
     if (read.kind === 'producers') {
-      // Live, the first id of the block was given out just now; replayed, nobody knows how far the block was used.
-      if (this.#nextProducer <= this.#reservedTo) this.#nextProducer = read.next
-      this.#reservedTo = read.next
+      this.#reservedTo = Math.max(this.#reservedTo, read.next)
     } else if (read.value === undefined) this.#transactions.delete(read.id)
-    else {
-      this.#transactions.set(read.id, read.value)
-      this.#usedTo = Math.max(this.#usedTo, read.value.producerId + 1)
-    }
+    else this.#transactions.set(read.id, read.value)
   }
 
   *snapshot(): Generator<CoordinatorRecord> {
@@ -109,8 +105,6 @@ export class TransactionMachine implements CoordinatorMachine {
   clear(): readonly ((error: Error) => void)[] {
     this.#transactions.clear()
     this.#reservedTo = 0
-    this.#nextProducer = 0
-    this.#usedTo = 0
     return []
   }
 
@@ -145,7 +139,8 @@ export class TransactionMachine implements CoordinatorMachine {
   initProducer(request: InitProducer, now: Timestamp): Decision<ProducerIdentity> {
     const { transactionalId: id, timeoutMs, producer, version } = request
     const records: CoordinatorRecord[] = []
-    if (id === null) return decided({ producerId: this.#allocate(records), producerEpoch: 0 }, records)
+    if (id === null)
+      return decided({ producerId: this.#allocate(records, { alone: true }), producerEpoch: 0 }, records)
     if (!Number.isSafeInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > this.#timeoutMsMax)
       return refused(badTimeout(id, timeoutMs, this.#timeoutMsMax))
     const stored = this.#transactions.get(id)
@@ -323,12 +318,15 @@ export class TransactionMachine implements CoordinatorMachine {
     return { producerId: this.#allocate(records), producerEpoch: 0 }
   }
 
-  #allocate(records: CoordinatorRecord[]): ProducerId {
-    this.#nextProducer = Math.max(this.#nextProducer, this.#usedTo)
-    if (this.#nextProducer >= this.#reservedTo)
-      records.push(producersRecord(Math.max(this.#reservedTo, this.#nextProducer) + BLOCK))
-    const producerId = this.#nextProducer
-    this.#nextProducer += 1
+  /**
+   * A producer id, and the record of its reservation. A write that has records of its own says the reservation again:
+   * the write that made it may fail, and this one not. One without records is answered only when all before it are.
+   */
+  #allocate(records: CoordinatorRecord[], { alone = false } = {}): ProducerId {
+    const producerId = this.#nextProducer ?? this.#reservedTo
+    this.#nextProducer = producerId + 1
+    if (producerId >= this.#reservedTo) records.push(producersRecord(producerId + BLOCK))
+    else if (!alone) records.push(producersRecord(this.#reservedTo))
     return producerId
   }
 
