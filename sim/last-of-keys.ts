@@ -4,14 +4,16 @@ import type { PartitionView, SeenRecord } from './observation.ts'
 
 export interface LastOfKey {
   readonly record: SeenRecord
-  readonly firstSeen: Timestamp
+  /** The look before the one that found it: it came after. */
+  readonly after: Timestamp
 }
 
 /** Of each key of a compacted partition, the last record that readers of committed records ever saw. */
 export class LastOfKeys {
   readonly #places = new Map<string, Map<string, LastOfKey>>()
 
-  look(view: PartitionView, now: Timestamp): void {
+  /** @param before when the last look at all partitions was. */
+  look(view: PartitionView, before: Timestamp): void {
     if (!view.compacted) return
     const keys = this.#places.get(view.place) ?? new Map<string, LastOfKey>()
     this.#places.set(view.place, keys)
@@ -19,7 +21,7 @@ export class LastOfKeys {
       const { key, offset } = record.stored
       if (key === null) continue
       const text = Buffer.from(key).toString()
-      if ((keys.get(text)?.record.stored.offset ?? -1) < offset) keys.set(text, { record, firstSeen: now })
+      if ((keys.get(text)?.record.stored.offset ?? -1) < offset) keys.set(text, { record, after: before })
     }
   }
 

@@ -5,6 +5,7 @@ import { positionRecord } from '../src/broker/coordinators/groups/group-record.t
 import type { LocalBroker } from '../src/broker/local/local-broker.ts'
 import { LocalGroups } from '../src/broker/local/local-groups.ts'
 import { UnfinishedOffsets } from '../src/clients/unfinished-offsets.ts'
+import { BatchCleaner } from '../src/log/compaction/batch-cleaner.ts'
 import { KeyOffsetMap } from '../src/log/compaction/key-offset-map.ts'
 import type { Log, LogBatch } from '../src/log/log.ts'
 import { Partition } from '../src/log/partition.ts'
@@ -19,6 +20,7 @@ import {
   batchSizeBytes,
   CONTROL_BIT,
 } from '../src/record/batch-header.ts'
+import { decodeRecords } from '../src/record/batch-reader.ts'
 import { controlBatch, readEndMarker } from '../src/record/control-batch.ts'
 import { SimDisk } from '../src/sim/sim-disk.ts'
 import type { SimSys } from '../src/sim/sim-sys.ts'
@@ -245,6 +247,19 @@ test('compaction-keeps-the-last-value: it keeps the first', () => {
     value(this: KeyOffsetMap, ...args: Parameters<KeyOffsetMap['put']>) {
       if (this.get(args[0], args[1]) < 0) put.apply(this, args)
       else put.call(this, args[0], args[1], this.get(args[0], args[1]) + 1e6)
+    },
+  }))
+  expectCaught('compaction-keeps-the-last-value')
+})
+
+test('compaction-keeps-the-last-value: tombstones go at their first cleaning', () => {
+  replace(BatchCleaner.prototype, 'clean', (clean: BatchCleaner['clean']) => ({
+    value(this: BatchCleaner, ...args: Parameters<BatchCleaner['clean']>) {
+      const [bytes, at, batch] = args
+      const cleaned = clean.apply(this, args)
+      if ((batch.attributes & CONTROL_BIT) !== 0) return cleaned
+      const records = decodeRecords(bytes.slice(at, at + batch.sizeBytes))
+      return records.length > 0 && records.every(({ value }) => value === null) ? 'gone' : cleaned
     },
   }))
   expectCaught('compaction-keeps-the-last-value')

@@ -1,3 +1,4 @@
+import type { Timestamp } from '../src/base/brands.ts'
 import { messageOf } from '../src/base/errors.ts'
 import { LogVerifier } from '../src/log/verify.ts'
 import { Administrator } from './actors/administrator.ts'
@@ -81,6 +82,7 @@ class Simulation {
   readonly #members: (GroupMember | Processor)[]
   #answeredPositions: ObservedPositions[] = []
   #lookedAtLife = -1
+  #lookedAt: Timestamp = 0
   #step = 0
 
   constructor(seed: number, breakage: Breakage, checkers: readonly Checker[]) {
@@ -196,7 +198,8 @@ class Simulation {
     this.#lookedAtLife = world.life
     const { all, changed } = this.#observer.look(world.broker, 1 + world.random.below(4000))
     const now = world.sys.time.now()
-    for (const view of changed) this.#keys.look(view, now)
+    for (const view of changed) this.#keys.look(view, this.#lookedAt)
+    this.#lookedAt = now
     const seen = {
       life: world.life,
       now,
