@@ -150,7 +150,9 @@ export class World {
 
   /** Replaces the machine by another one with a copy of its disk. */
   moveTo(sys: SimSys): void {
-    this.sys = sys
+    // All copies are made with one seed; two lives that draw the same uuids would have two topics of one id.
+    const random = new SeededRandom(this.#seed * 1000 + this.life).fork('moved')
+    this.sys = { ...sys, random }
   }
 
   #end(): void {
