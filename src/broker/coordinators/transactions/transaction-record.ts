@@ -49,13 +49,32 @@ export function producersRecord(next: ProducerId): CoordinatorRecord {
 
 /** @throws MillraceError MILLRACE_CORRUPT, MILLRACE_NEWER_FORMAT. */
 export function readTransactionRecord(record: CoordinatorRecord): TransactionRecord {
-  const [kind, id] = parsed(record, record.key) as readonly unknown[]
+  const key = parsed(record, record.key)
+  if (!Array.isArray(key)) throw corrupt(record, 'its key is no list')
+  const [kind, id] = key as readonly unknown[]
   const value = record.value === null ? undefined : versioned(record, record.value)
   if (kind === 'transaction' && typeof id === 'string') {
-    return { kind, id, value: value as StoredTransaction | undefined }
+    return { kind, id, value: value === undefined ? undefined : checkedTransaction(record, value) }
   }
-  if (kind === 'producers' && value !== undefined) return { kind, next: (value as { next: number }).next }
+  if (kind === 'producers' && value !== undefined) {
+    const { next } = value as { readonly next?: unknown }
+    if (typeof next === 'number' && Number.isSafeInteger(next)) return { kind, next }
+    throw corrupt(record, `next is ${JSON.stringify(next)}, expected a producer id`)
+  }
   throw corrupt(record, `nothing is known of ${JSON.stringify(kind)}`)
+}
+
+/** The state machine trusts what it is given: a record that lost a field must not become half a transaction. */
+function checkedTransaction(record: CoordinatorRecord, value: object): StoredTransaction {
+  const stored = value as Readonly<Record<keyof StoredTransaction, unknown>>
+  for (const field of ['producerId', 'producerEpoch', 'timeoutMs', 'updatedAt', 'clientVersion'] as const) {
+    if (typeof stored[field] !== 'number')
+      throw corrupt(record, `${field} is ${JSON.stringify(stored[field])}, expected a number`)
+  }
+  const lists = Array.isArray(stored.partitions) && Array.isArray(stored.groups)
+  if (typeof stored.state !== 'string' || !lists)
+    throw corrupt(record, 'state, partitions or groups are missing')
+  return value as StoredTransaction
 }
 
 function versioned(record: CoordinatorRecord, text: string): object {
