@@ -191,3 +191,15 @@ describe('whoever waits for the end of a checkpoint', () => {
     expect(told).toBe(1)
   })
 })
+
+test('the name of a file whose bytes are synced already is made durable too (simulation, seed 1002388)', () => {
+  const world = new World()
+  world.syncsAtOnce = true
+  world.segment('undone', 'undone-0', 101, 101)
+  let ended = false
+  world.checkpointer.syncAll(() => {
+    ended = true
+  })
+  expect(world.events).toEqual(['names undone'])
+  expect(ended).toBe(true)
+})

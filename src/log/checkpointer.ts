@@ -62,10 +62,20 @@ export class Checkpointer {
   /** Makes every segment, as long as it is now, and its name durable; one after the other. */
   syncAll(done: (error: Error | undefined) => void): void {
     const work: [Partition, Segment][] = []
-    for (const partition of this.#host.partitions()) {
-      for (const segment of partition.segments) {
-        if (segment.syncedBytes < segment.sizeBytes || segment.indexesUnsaved) work.push([partition, segment])
+    try {
+      for (const partition of this.#host.partitions()) {
+        const before = work.length
+        for (const segment of partition.segments) {
+          if (segment.syncedBytes < segment.sizeBytes || segment.indexesUnsaved)
+            work.push([partition, segment])
+        }
+        // A round that was undone may have synced bytes, but not the name of their file.
+        if (work.length === before) this.#host.syncNames(partition)
       }
+    } catch (error) {
+      if (!isDiskError(error)) throw error
+      done(error as Error)
+      return
     }
     this.#syncNext(work, 0, done)
   }
