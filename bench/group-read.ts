@@ -7,7 +7,7 @@ import { json } from '../src/record/serdes.ts'
 import type { BenchContext } from './bench.ts'
 import { event } from './events.ts'
 import { openBenchLog } from './log-fixture.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { type Cost, inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { partitionedEvents } from './pipelines.ts'
 
 const BENCH = 'group-read'
@@ -38,22 +38,15 @@ async function readCase(
   way: (typeof WAYS)[number],
   members: number,
 ): Promise<Measurement> {
-  const costs: { ours: Cost[]; limit: Cost[] } = { ours: [], limit: [] }
-  for (let round = 0; round <= context.rounds(4); round++) {
-    // Opened in turns: one at a time has the folder. Opening and joining are not what is measured.
+  // Opened in turns: one at a time has the folder. Opening and joining are not what is measured.
+  const ours = async (round: number): Promise<Cost> => {
     const log = await open(`file:${folder}`)
-    const ours = await readInGroup(log, `${name}-${round}`, way, members)
+    const cost = await readInGroup(log, `${name}-${round}`, way, members)
     await log.close()
-    const limit = await readPlainly(folder)
-    if (round === 0) continue
-    costs.ours.push(ours)
-    costs.limit.push(limit)
+    return cost
   }
-  return measurement(
-    { bench: BENCH, case: name, unit: 'records/s' },
-    sumCosts(costs.ours),
-    sumCosts(costs.limit),
-  )
+  const { cost, limit } = await inTurns(context.rounds(4), ours, () => readPlainly(folder))
+  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, cost, limit)
 }
 
 /** From the first record to the last one: members join before, which is no part of reading. */

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { encodedBatch } from './batches.ts'
 import type { BenchContext } from './bench.ts'
 import { openBenchLog } from './log-fixture.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { openPlainFile } from './plain-file.ts'
 
 const BENCH = 'log-append'
@@ -37,30 +37,22 @@ async function appendCase(
   // Each caller has bytes of its own, on both sides: they are its again when its append was answered.
   const batches = Array.from({ length: callers }, () => Uint8Array.from(batch))
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))
-  // Short rounds in turns, so that what else the machine does meets both alike.
   const appends = Math.max(4, Math.min(100, Math.floor(16e6 / batch.length / callers)))
   const large = batch.length * callers * appends > 64e6
-  const costs: { log: Cost[]; plain: Cost[] } = { log: [], plain: [] }
-  for (let round = 0; round <= context.rounds(large ? 2 : 8); round++) {
-    const ours = await timed(() =>
-      appendFrom(batches, appends, (bytes) => log.append(partition, bytes), perBatch),
-    )
+  const { cost, limit } = await inTurns(
+    context.rounds(large ? 2 : 8),
+    () => timed(() => appendFrom(batches, appends, (bytes) => log.append(partition, bytes), perBatch)),
     // The same bytes; and one sync for all callers' batches, which is what a group commit can reach at best.
-    const limit = await timed(async () => {
-      for (let index = 0; index < appends; index++) await plain.append(batches)
-      return callers * appends * perBatch
-    })
-    if (round === 0) continue
-    costs.log.push(ours)
-    costs.plain.push(limit)
-  }
+    () =>
+      timed(async () => {
+        for (let index = 0; index < appends; index++) await plain.append(batches)
+        return callers * appends * perBatch
+      }),
+  )
   plain.close()
   await log.close()
-  return measurement(
-    { bench: BENCH, case: caseName(recordBytes, perBatch, callers), unit: 'records/s' },
-    sumCosts(costs.log),
-    sumCosts(costs.plain),
-  )
+  const name = caseName(recordBytes, perBatch, callers)
+  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, cost, limit)
 }
 
 async function appendFrom(

@@ -44,6 +44,26 @@ export function sumCosts(costs: readonly Cost[]): Cost {
   return { units, seconds, cpuSeconds }
 }
 
+/**
+ * Ours and the limit in short rounds, one after the other, so that what else the machine does meets both alike. The
+ * first round of each warms up and is left out.
+ */
+export async function inTurns(
+  rounds: number,
+  ours: (round: number) => Promise<Cost>,
+  limit: () => Promise<Cost>,
+): Promise<{ readonly cost: Cost; readonly limit: Cost }> {
+  const costs: Cost[] = []
+  const limits: Cost[] = []
+  for (let round = 0; round <= rounds; round++) {
+    const [cost, bound] = [await ours(round), await limit()]
+    if (round === 0) continue
+    costs.push(cost)
+    limits.push(bound)
+  }
+  return { cost: sumCosts(costs), limit: sumCosts(limits) }
+}
+
 export function measurement(
   names: { readonly bench: string; readonly case: string; readonly unit: string },
   cost: Cost,

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { bytes, open, type Producer, type Topic, topic } from 'millrace'
 import { encodedBatch } from './batches.ts'
 import type { BenchContext } from './bench.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { openPlainFile } from './plain-file.ts'
 
 const BENCH = 'producer'
@@ -28,24 +28,18 @@ async function producerCase(context: BenchContext, name: string, partitions: num
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))
   const batch = encodedBatch(RECORD_BYTES, CALLERS)
   const sends = partitions > 100 ? 30 : 100
-  const costs: { ours: Cost[]; limit: Cost[] } = { ours: [], limit: [] }
-  for (let round = 0; round <= context.rounds(8); round++) {
-    const ours = await timed(() => sendFromAll(sender, target, partitions, sends))
+  const { cost, limit } = await inTurns(
+    context.rounds(8),
+    () => timed(() => sendFromAll(sender, target, partitions, sends)),
     // The same records as one batch, and one sync, for each time that every caller has sent one.
-    const limit = await timed(async () => {
-      for (let index = 0; index < sends; index++) await plain.append([batch])
-      return CALLERS * sends
-    })
-    if (round === 0) continue
-    costs.ours.push(ours)
-    costs.limit.push(limit)
-  }
-  plain.close()
-  return measurement(
-    { bench: BENCH, case: name, unit: 'records/s' },
-    sumCosts(costs.ours),
-    sumCosts(costs.limit),
+    () =>
+      timed(async () => {
+        for (let index = 0; index < sends; index++) await plain.append([batch])
+        return CALLERS * sends
+      }),
   )
+  plain.close()
+  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, cost, limit)
 }
 
 async function sendFromAll(

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { bytes, type OpenLog, open, topic } from 'millrace'
 import { encodedBatch } from './batches.ts'
 import type { BenchContext } from './bench.ts'
-import { type Cost, type Measurement, measurement, sumCosts, timed } from './measure.ts'
+import { inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { openPlainFile } from './plain-file.ts'
 import type { BytesTopic } from './producer.ts'
 
@@ -46,24 +46,18 @@ async function transactionsCase(
   const plain = openPlainFile(join(context.folder('plain'), 'plain'))
   const batches = Array.from({ length: callers }, () => encodedBatch(RECORD_BYTES, RECORDS))
   const perRound = partitions > 100 ? 10 : 50
-  const costs: { ours: Cost[]; limit: Cost[] } = { ours: [], limit: [] }
-  for (let round = 0; round <= context.rounds(8); round++) {
-    const ours = await timed(() => transactFromAll(transact, callers, perRound))
+  const { cost, limit } = await inTurns(
+    context.rounds(8),
+    () => timed(() => transactFromAll(transact, callers, perRound)),
     // Each transaction's records as one batch, and one sync for all callers: no markers, no second sync.
-    const limit = await timed(async () => {
-      for (let index = 0; index < perRound; index++) await plain.append(batches)
-      return callers * perRound * RECORDS
-    })
-    if (round === 0) continue
-    costs.ours.push(ours)
-    costs.limit.push(limit)
-  }
-  plain.close()
-  return measurement(
-    { bench: BENCH, case: name, unit: 'records/s' },
-    sumCosts(costs.ours),
-    sumCosts(costs.limit),
+    () =>
+      timed(async () => {
+        for (let index = 0; index < perRound; index++) await plain.append(batches)
+        return callers * perRound * RECORDS
+      }),
   )
+  plain.close()
+  return measurement({ bench: BENCH, case: name, unit: 'records/s' }, cost, limit)
 }
 
 async function transactFromAll(transact: Transact, callers: number, perRound: number): Promise<number> {
