@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { isMillraceError } from '../base/errors.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
+import { SimDisk } from '../sim/sim-disk.ts'
 import { RecordedLines } from '../sim/sim-sys.ts'
 import type { Disk } from '../sys/disk.ts'
 import { MemoryDisk } from '../sys/memory/memory-disk.ts'
@@ -136,6 +137,30 @@ describe('a flipped bit', () => {
       }
     }
     expect(seen.get('error')).toBeGreaterThan(1000)
+  })
+
+  test('in the journal of a log that was closed, where removed files may come back (simulation, seed 2002554)', () => {
+    const memory = new MemoryDisk({ durable: true })
+    const full = new SimDisk(1, { disk: memory })
+    const log = openLog(quietSys(full), FOLDER, { verifyReads: true, journalBytesMax: 100 })
+    log.createTopic('a', { partitions: 1 }, () => {})
+    const topic = (log.topic('a') as LogTopic).id
+    // The journal goes on in a second file, but there is no room for the checkpoint: the first one stays.
+    full.diskFull(0)
+    log.append([{ topic, partition: 0, bytes: batchOf('refused') }], (error) => expect(error).toBeDefined())
+    full.diskFull(Number.POSITIVE_INFINITY)
+    append(log, 'a', 'one')
+    const whole = contentOf(log)
+    const [oldest, ...newer] = files(memory).filter((path) => path.endsWith('.journal'))
+    expect(newer).toHaveLength(1)
+    log.close((error) => expect(error).toBeUndefined())
+    const left = memory.crash({ ...ALL_SURVIVES, entrySurvives: (path) => path !== oldest })
+    const journal = files(left).findLast((path) => path.endsWith('.journal')) as string
+    for (let position = 0; position < (left.size(journal) ?? 0); position += 1) {
+      const damaged = copyOf(left)
+      flip(damaged, journal, position, position % 8)
+      expect(['same', 'error'], `${journal}:${position}`).toContain(outcome(damaged, whole))
+    }
   })
 
   test('after a crash: what was acknowledged before the last sync is never cut', () => {

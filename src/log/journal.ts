@@ -128,10 +128,8 @@ export class Journal {
   dropOlder(): void {
     for (const file of this.#older) file.close()
     this.#older = []
-    for (const name of this.#disk.list(journalFolder(this.#log))) {
-      const number = journalNumber(name)
-      if (number !== undefined && number < this.#first) this.#spare.take(journalFile(this.#log, number))
-    }
+    const older = journalNumbers(this.#disk, this.#log).filter((number) => number < this.#first)
+    dropInOrder(this.#disk, this.#log, older, (path) => this.#spare.take(path))
   }
 
   close(): void {
@@ -142,13 +140,15 @@ export class Journal {
 }
 
 /**
- * Begins the journal anew with a file that holds one entry, a checkpoint, and removes all others. The file gets its
- * name when it is durable, so a power cut leaves the old journal or the new one. Returns where the next entry goes.
+ * Begins the journal anew with a file that holds one entry, a checkpoint, and removes all others, for good. The file
+ * gets its name when it is durable, so a power cut leaves the old journal or the new one. Returns where the next entry
+ * goes.
  */
 export function restartJournal(disk: Disk, log: string, first: number, block: JournalBlock): number {
   const folder = journalFolder(log)
   const fresh = `${folder}/fresh`
-  disk.remove(fresh)
+  const remove = (path: string) => disk.remove(path)
+  remove(fresh)
   const file = disk.open(fresh, 'create')
   try {
     file.write(block.bytes(), 0)
@@ -156,10 +156,40 @@ export function restartJournal(disk: Disk, log: string, first: number, block: Jo
   } finally {
     file.close()
   }
+  const before = journalNumbers(disk, log)
+  // Entries that nobody was told of, behind a torn one. The new journal would grow until they seem to follow.
+  const behind = before.filter((number) => number > first)
+  dropInOrder(disk, log, behind, remove)
+  if (behind.length > 0) disk.syncFolder(folder)
   disk.rename(fresh, journalFile(log, first))
   disk.syncFolder(folder)
-  for (const name of disk.list(folder)) {
-    if (journalNumber(name) !== first) disk.remove(`${folder}/${name}`)
-  }
+  const older = before.filter((number) => number < first)
+  dropInOrder(disk, log, older, remove)
+  for (const name of disk.list(folder)) if (journalNumber(name) !== first) remove(`${folder}/${name}`)
+  // What an older file says is true no longer as soon as the log goes on.
+  disk.syncFolder(folder)
   return block.sizeBytes
+}
+
+/** The numbers of the journal's files, the oldest first. */
+function journalNumbers(disk: Disk, log: string): number[] {
+  const numbers = disk.list(journalFolder(log)).map(journalNumber)
+  return numbers.filter((number) => number !== undefined).sort((a, b) => a - b)
+}
+
+/**
+ * Takes files away from the oldest on, each one for good before the next, so that a power cut leaves no gap; only the
+ * last one may still come back. An older file's checkpoint before a gap would be believed if the newest file, which
+ * covers it all, were damaged: that looks like a torn tail, and what lay in the gap would be lost without a word.
+ */
+function dropInOrder(
+  disk: Disk,
+  log: string,
+  numbers: readonly number[],
+  drop: (path: string) => void,
+): void {
+  for (const [index, number] of numbers.entries()) {
+    if (index > 0) disk.syncFolder(journalFolder(log))
+    drop(journalFile(log, number))
+  }
 }
