@@ -80,6 +80,8 @@ export class Recovery {
   readonly #finalStarts = new Map<string, Offset>()
   /** Files of segments, without suffix, of which another one has taken the place. */
   readonly #replaced = new Set<string>()
+  /** Where the first segment begins that the entries add, by folder. */
+  readonly #firstRolls = new Map<string, Offset>()
   /** Topics that the entries delete: their files may be gone already. */
   readonly #deleted = new Set<TopicId>()
   /** Folders may have names that are not durable. */
@@ -132,18 +134,37 @@ export class Recovery {
     }
   }
 
-  /** What the checkpoint covers, where it must be there. */
+  /** What the checkpoint covers. */
   #mendCovered(mender: Mender): void {
     for (const { created, partitions } of this.#topics.values()) {
-      if (this.#deleted.has(created.id)) continue
       for (const partition of partitions) {
-        const start = this.#startOf(partition)
-        for (const segment of partition.segments) {
-          if (segment.next > start && !this.#replaced.has(segment.path))
-            mender.covered(segment, partition, fileOf(segment, partition))
+        const { segments, folder } = partition
+        for (const [index, segment] of segments.entries()) {
+          if (this.#replaced.has(segment.path)) continue
+          const end = segments[index + 1]?.base ?? this.#firstRolls.get(folder)
+          this.#mend(mender, created.id, partition, segment, end)
         }
       }
     }
+  }
+
+  /**
+   * What is there is mended, also where nobody reads it any more: it may stay, and be looked at. What is not there is
+   * made, unless its topic was deleted, or the start passed it: then it went by right.
+   *
+   * @param end where the next segment begins; undefined: none does, so it never goes.
+   */
+  #mend(
+    mender: Mender,
+    topic: TopicId,
+    partition: MutablePartition,
+    segment: MutableSegment,
+    end: Offset | undefined,
+  ): void {
+    const file = fileOf(segment, partition)
+    const passed = end !== undefined && end <= this.#startOf(partition)
+    if ((passed || this.#deleted.has(topic)) && !this.#disk.exists(file)) return
+    mender.covered(segment, partition, file)
   }
 
   /** As it will be in the end. */
@@ -176,6 +197,11 @@ export class Recovery {
       if (entry.type === ENTRY_TYPE.segmentsSwapped) {
         const { topic, partition, swap } = readShape<SegmentsSwapped>(entry)
         this.#foreseeSwap(partitionFolder(this.#log, topic, partition), swap)
+      }
+      if (entry.type === ENTRY_TYPE.segmentRolled) {
+        const { topic, partition, base } = readShape<SegmentRolled>(entry)
+        const folder = partitionFolder(this.#log, topic, partition)
+        if (!this.#firstRolls.has(folder)) this.#firstRolls.set(folder, base)
       }
       if (entry.type !== ENTRY_TYPE.startMoved) continue
       const { topic, partition, start } = readShape<StartMoved>(entry)
@@ -213,8 +239,8 @@ export class Recovery {
     transactions.swapped(swap.old, swap.next, swap.aborted, producers ?? [])
     state.record = { ...state.record, removedTombstone }
     this.#goOnWith(swap, state)
-    // It was durable before the entry was written; and it is there, if the start did not pass it later.
-    if (taken.next > this.#startOf(state)) this.#mender?.covered(taken, state, fileOf(taken, state))
+    // It was durable before the entry was written, and another segment followed it.
+    if (this.#mender !== undefined) this.#mend(this.#mender, topic, state, taken, taken.next)
   }
 
   /** False: the entry does not hold, and nobody was told of it. */
@@ -393,7 +419,11 @@ export class Recovery {
     for (const segment of segments) {
       const path = fileOf(segment, partition)
       const sizeBytes = this.#disk.size(path) ?? 0
-      if (sizeBytes < segment.sizeBytes) throw shortened(segment, sizeBytes, path)
+      if (sizeBytes < segment.sizeBytes) {
+        if (this.#mender === undefined) throw shortened(segment, sizeBytes, path)
+        // It seemed to be gone by right, but the entries that say so do not count.
+        this.#mender.covered(segment, partition, path)
+      }
       if (sizeBytes > segment.sizeBytes) {
         this.#files.use(path).truncate(segment.sizeBytes)
         this.#tailsCut.push({
