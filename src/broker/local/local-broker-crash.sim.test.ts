@@ -68,7 +68,9 @@ function work(sys: SimSys, run: Run): void {
   expect(membership.generation).toBeGreaterThan(run.generation)
   run.generation = membership.generation
   let waiting = 0
-  for (let next = check(broker, topic, run); next < COMMITS; next += 1) {
+  // Perhaps more than was acknowledged, even all of it; from now on nothing of that may be missing either.
+  run.acknowledged = check(broker, topic, run)
+  for (let next = run.acknowledged; next < COMMITS; next += 1) {
     const position = { topic: topic.id, partition: 0, offset: next + 1, leaderEpoch: 0, metadata: '' }
     const wanted = group(membership, [batch(topic, 0, `${next}`), batch(topic, 1, `${next}`)], [position])
     waiting += 1
