@@ -80,8 +80,8 @@ export class Recovery {
   readonly #finalStarts = new Map<string, Offset>()
   /** Files of segments, without suffix, of which another one has taken the place. */
   readonly #replaced = new Set<string>()
-  /** Where the first segment begins that the entries add, by folder. */
-  readonly #firstRolls = new Map<string, Offset>()
+  /** Where segments end by their last parts, for a repair; by path. */
+  readonly #finalEnds = new Map<string, Offset>()
   /** Topics that the entries delete: their files may be gone already. */
   readonly #deleted = new Set<TopicId>()
   /** Folders may have names that are not durable. */
@@ -118,7 +118,7 @@ export class Recovery {
     for (const topic of this.#topics.values()) {
       for (const partition of topic.partitions) {
         if (this.#journal.lost !== undefined) this.#mender?.adopt(partition)
-        this.#settle(partition)
+        this.#settle(partition, clean)
       }
     }
     if (this.#foldersNamed) this.#disk.syncFolder(topicsFolder(this.#log))
@@ -138,32 +138,21 @@ export class Recovery {
   #mendCovered(mender: Mender): void {
     for (const { created, partitions } of this.#topics.values()) {
       for (const partition of partitions) {
-        const { segments, folder } = partition
-        for (const [index, segment] of segments.entries()) {
-          if (this.#replaced.has(segment.path)) continue
-          const end = segments[index + 1]?.base ?? this.#firstRolls.get(folder)
-          this.#mend(mender, created.id, partition, segment, end)
-        }
+        for (const segment of partition.segments)
+          if (!this.#replaced.has(segment.path)) this.#mend(mender, created.id, partition, segment)
       }
     }
   }
 
   /**
    * What is there is mended, also where nobody reads it any more: it may stay, and be looked at. What is not there is
-   * made, unless its topic was deleted, or the start passed it: then it went by right.
-   *
-   * @param end where the next segment begins; undefined: none does, so it never goes.
+   * made, unless its topic was deleted, or the start passed all of it: then it went by right.
    */
-  #mend(
-    mender: Mender,
-    topic: TopicId,
-    partition: MutablePartition,
-    segment: MutableSegment,
-    end: Offset | undefined,
-  ): void {
+  #mend(mender: Mender, topic: TopicId, partition: MutablePartition, segment: MutableSegment): void {
     const file = fileOf(segment, partition)
-    const passed = end !== undefined && end <= this.#startOf(partition)
-    if ((passed || this.#deleted.has(topic)) && !this.#disk.exists(file)) return
+    const end = Math.max(segment.next, this.#finalEnds.get(segment.path) ?? 0)
+    const mayBeGone = end <= this.#startOf(partition) || this.#deleted.has(topic)
+    if (mayBeGone && !this.#disk.exists(file)) return
     mender.covered(segment, partition, file)
   }
 
@@ -198,16 +187,20 @@ export class Recovery {
         const { topic, partition, swap } = readShape<SegmentsSwapped>(entry)
         this.#foreseeSwap(partitionFolder(this.#log, topic, partition), swap)
       }
-      if (entry.type === ENTRY_TYPE.segmentRolled) {
-        const { topic, partition, base } = readShape<SegmentRolled>(entry)
-        const folder = partitionFolder(this.#log, topic, partition)
-        if (!this.#firstRolls.has(folder)) this.#firstRolls.set(folder, base)
-      }
+      if (entry.type === ENTRY_TYPE.group && this.#mender !== undefined) this.#foreseeEnds(entry)
       if (entry.type !== ENTRY_TYPE.startMoved) continue
       const { topic, partition, start } = readShape<StartMoved>(entry)
       const folder = partitionFolder(this.#log, topic, partition)
       this.#finalStarts.set(folder, Math.max(start, this.#finalStarts.get(folder) ?? 0))
     }
+  }
+
+  #foreseeEnds(entry: JournalEntry): void {
+    for (const { topic, partition, segment, next } of readGroup(
+      entry.body,
+      `${entry.file}:${entry.position}`,
+    ))
+      this.#finalEnds.set(segmentPath(partitionFolder(this.#log, topic, partition), segment), next)
   }
 
   /** Its files are in their places: what was written to the old segments was durable, and is not there any more. */
@@ -239,8 +232,8 @@ export class Recovery {
     transactions.swapped(swap.old, swap.next, swap.aborted, producers ?? [])
     state.record = { ...state.record, removedTombstone }
     this.#goOnWith(swap, state)
-    // It was durable before the entry was written, and another segment followed it.
-    if (this.#mender !== undefined) this.#mend(this.#mender, topic, state, taken, taken.next)
+    // It was durable before the entry was written.
+    if (this.#mender !== undefined) this.#mend(this.#mender, topic, state, taken)
   }
 
   /** False: the entry does not hold, and nobody was told of it. */
@@ -403,7 +396,7 @@ export class Recovery {
   }
 
   /** Cuts what no entry covers, drops segments below the start, syncs what the replay wrote. */
-  #settle(partition: MutablePartition): void {
+  #settle(partition: MutablePartition, clean: boolean): void {
     const { segments, record } = partition
     // A segment that was begun for a group that does not count, behind what was taken back with it.
     while (segments.length > 1 && segments.at(-1)?.base !== segments.at(-2)?.next) segments.pop()
@@ -415,13 +408,14 @@ export class Recovery {
     }
     // A segment was begun, but the group for it does not count. Its file is a stray one.
     while (segments.length > 1 && (segments.at(-1) as MutableSegment).sizeBytes === 0) segments.pop()
+    this.#letGo(partition, clean)
     let named = false
     for (const segment of segments) {
       const path = fileOf(segment, partition)
       const sizeBytes = this.#disk.size(path) ?? 0
       if (sizeBytes < segment.sizeBytes) {
         if (this.#mender === undefined) throw shortened(segment, sizeBytes, path)
-        // It seemed to be gone by right, but the entries that say so do not count.
+        // It seemed to have gone by right; but it stays.
         this.#mender.covered(segment, partition, path)
       }
       if (sizeBytes > segment.sizeBytes) {
@@ -442,6 +436,19 @@ export class Recovery {
     if (!named) return
     this.#disk.syncFolder(partition.folder)
     this.#foldersNamed = true
+  }
+
+  /**
+   * The start passed the last segment while the roll to the next one was not durable: the segment went, the roll was
+   * lost with the power. Nothing of it is needed.
+   */
+  #letGo(partition: MutablePartition, clean: boolean): void {
+    const { segments, start, folder } = partition
+    const [segment, ...others] = segments
+    if (clean || segment === undefined || others.length > 0) return
+    const { next, sizeBytes } = segment
+    if (sizeBytes > 0 && next <= start && !this.#disk.exists(fileOf(segment, partition)))
+      segments[0] = newSegment(folder, next, 0, next)
   }
 
   /** Where entries were lost, a segment that nobody knows may be one that counts. */
