@@ -143,7 +143,10 @@ export class Mender {
 
   #write(segment: MutableSegment, path: string, position: number, bytes: Uint8Array): void {
     if (!this.#disk.exists(path)) {
-      this.#disk.makeFolder(folderOf(segment))
+      const folder = folderOf(segment)
+      this.#disk.makeFolder(folder)
+      // Perhaps it was gone as well: then its name is not durable yet.
+      this.#disk.syncFolder(folder.slice(0, folder.lastIndexOf('/')))
       this.#files.create(path)
     }
     const file = this.#files.use(path)
