@@ -313,12 +313,12 @@ export class Partition implements LogPartition {
 
   #readAt(segment: Segment, position: number, bytesMax: number, from: Offset, until: Offset): ReadBatches {
     const limit = this.#limitOf(segment)
-    let bytes: Uint8Array = new Uint8Array(Math.min(bytesMax, limit - position))
+    let bytes: Uint8Array = unzeroed(Math.min(bytesMax, limit - position))
     segment.read(bytes, position)
     if (bytes.length < BATCH_HEADER_BYTES) throw segment.damage(position, 'a batch is cut off')
     const firstBytes = batchSizeBytes(bytes, 0)
     if (firstBytes > bytes.length && position + firstBytes <= limit) {
-      bytes = new Uint8Array(firstBytes)
+      bytes = unzeroed(firstBytes)
       segment.read(bytes, position)
     }
     let used = 0
@@ -390,4 +390,9 @@ function nothing(): void {}
 /** A small rest of a large buffer is copied, so that the caller does not keep the buffer alive. */
 function fitting(bytes: Uint8Array, used: number): Uint8Array {
   return used * 2 < bytes.length ? bytes.slice(0, used) : bytes.subarray(0, used)
+}
+
+/** Memory that a read fills. No Buffer: the `slice` of one shares memory, which a holder of a Uint8Array does not expect. */
+function unzeroed(sizeBytes: number): Uint8Array {
+  return new Uint8Array(Buffer.allocUnsafeSlow(sizeBytes).buffer)
 }

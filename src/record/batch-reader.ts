@@ -37,6 +37,8 @@ const NOTHING = new Uint8Array(0)
 export class BatchReader implements TextSource {
   /** What the positions below refer to. Not the bytes given to `open` when the batch is compressed. */
   bytes: Uint8Array = NOTHING
+  /** The same bytes. */
+  view: DataView = new DataView(NOTHING.buffer)
   offset: Offset = 0
   timestamp: Timestamp = 0
   /** -1 when the key is null; then `keyEnd` is -1 too. */
@@ -96,6 +98,12 @@ export class BatchReader implements TextSource {
       this.bytes = decompress(bytes.subarray(at + BATCH_HEADER_BYTES, at + sizeBytes), codec)
       this.#recordsStart = 0
       this.#recordsEnd = this.bytes.length
+    }
+    const { buffer, byteOffset, byteLength } = this.bytes
+    const { view } = this
+    // A chunk has many batches.
+    if (view.buffer !== buffer || view.byteOffset !== byteOffset || view.byteLength !== byteLength) {
+      this.view = new DataView(buffer, byteOffset, byteLength)
     }
     this.#cursor.reset(this.bytes, this.#recordsStart, this.#recordsEnd)
     this.#recordEnd = this.#recordsStart

@@ -1,21 +1,25 @@
 /**
  * Makes a parser for texts of one shape, as code.
  *
- * The code compares the literals byte by byte, reads each value between them, and ends in one object literal, so that
+ * The code compares the literals word by word, reads each value between them, and ends in one object literal, so that
  * all objects get the hidden class at once that JSON.parse would give them member by member. The same over tables of
  * literals and a generic put-together of the object takes twice as long and is no faster than JSON.parse.
  *
  * What gets into the code are keys that `shapeOf` found harmless, and byte values; nothing else of the data.
  */
+import { madeCode } from '../base/made-code.ts'
 import { JsonScalars, PLAIN_STRING_BYTES } from './json-scalars.ts'
 import type { JsonShape } from './json-shape.ts'
+import { differsCode } from './literal-code.ts'
+import { RECENT_BYTES_MAX, RECENT_BYTES_MIN, RecentStrings } from './recent-strings.ts'
 
 /**
- * Parses bytes [start, end). `text` has the same bytes as Latin-1, from byte `textFrom` on. Undefined: they are not of
+ * Parses bytes [start, end); `view` is of the same ones. `text` has the same bytes as Latin-1, from byte `textFrom` on. Undefined: they are not of
  * the shape, or no JSON.
  */
 export type ShapeParser = (
   bytes: Uint8Array,
+  view: DataView,
   text: string,
   textFrom: number,
   start: number,
@@ -30,29 +34,38 @@ const SPELLED_STRING_MAX = 24
 const PLAIN_STRING_MAX = 512
 const { latin1Slice } = Buffer.prototype
 
+/** The string of bytes [from, at), an expression of the generated code. */
+const STRING_OF_RANGE = `at - from > ${SPELLED_STRING_MAX}
+          ? latin1Slice.call(bytes, from, at)
+          : at - from > ${COPIED_SUBSTRING_MAX}
+            ? spelled(bytes, from, at - from)
+            : text.substring(from - textFrom, at - textFrom)`
+
 /** Undefined: this process does not allow code to be made (`--disallow-code-generation-from-strings`). */
 export function shapeParser(shape: JsonShape): ShapeParser | undefined {
   const { literals, expression } = shape
   const last = literals.length - 1
   const steps = literals.map(
-    (literal, index) => matchLiteral(literal) + (index === last ? '' : readValue(`v${index}`)),
+    (literal, index) => matchLiteral(literal) + (index === last ? '' : readValue(index)),
   )
   const shortest = literals.reduce((sum, literal) => sum + literal.length, last)
   // The name is for profiles.
-  const code = `return function parseShape(bytes, text, textFrom, start, end) {
+  const recent = literals.slice(1).map((_, index) => `const recent${index} = new RecentStrings()`)
+  const code = `${recent.join('\n')}
+  return function parseShape(bytes, view, text, textFrom, start, end) {
     if (end - start < ${shortest}) return undefined
     let at = start, from = 0, byte = 0
     ${steps.join('\n')}
     return at === end ? ${expression} : undefined
   }`
-  try {
-    // oxlint-disable-next-line typescript/no-implied-eval -- the one place where code is made; the head says from what
-    const make = new Function('plain', 'scalars', 'latin1Slice', 'spelled', code)
-    return make(PLAIN_STRING_BYTES, new JsonScalars(), latin1Slice, spelledString()) as ShapeParser
-  } catch (error) {
-    if (error instanceof EvalError) return undefined
-    throw error
+  const names = {
+    plain: PLAIN_STRING_BYTES,
+    scalars: new JsonScalars(),
+    latin1Slice,
+    spelled: spelledString(),
+    RecentStrings,
   }
+  return madeCode<ShapeParser>(names, code)
 }
 
 type Spelled = (bytes: Uint8Array, from: number, length: number) => string
@@ -60,7 +73,7 @@ type Spelled = (bytes: Uint8Array, from: number, length: number) => string
 let spelled: Spelled | undefined
 
 /** Makes ASCII strings that are too long to be copied as substrings and up to SPELLED_STRING_MAX long; of no data. */
-function spelledString(): Spelled {
+function spelledString(): Spelled | undefined {
   if (spelled !== undefined) return spelled
   const cases: string[] = []
   for (let length = COPIED_SUBSTRING_MAX + 1; length <= SPELLED_STRING_MAX; length += 1) {
@@ -68,25 +81,21 @@ function spelledString(): Spelled {
     cases.push(`case ${length}: return fromCharCode(${codes.join(', ')})`)
   }
   const code = `return function spelledString(bytes, from, length) { switch (length) { ${cases.join('\n')} } }`
-  // oxlint-disable-next-line typescript/no-implied-eval -- its code is the same in every process
-  const made = new Function('fromCharCode', code)(String.fromCharCode) as Spelled
-  spelled = made
-  return made
+  spelled = madeCode<Spelled>({ fromCharCode: String.fromCharCode }, code)
+  return spelled
 }
 
 function matchLiteral(literal: string): string {
-  const differs = Array.from(
-    literal,
-    (character, index) => `bytes[at + ${index}] !== ${character.charCodeAt(0)}`,
-  )
-  return `if (${differs.join(' || ')}) return undefined\n at += ${literal.length}\n`
+  return `if (at + ${literal.length} > end || ${differsCode(literal)}) return undefined\n at += ${literal.length}\n`
 }
 
 /**
  * Plain strings and whole numbers of up to 15 digits at once, which are exact; the rest is left to JsonScalars. Reading
  * may run over the end of a broken text, into its neighbours: `at === end` finds that.
  */
-function readValue(value: string): string {
+function readValue(index: number): string {
+  const value = `v${index}`
+  const recent = `recent${index}`
   return `let ${value}
     byte = bytes[at]
     if (byte === 0x22) {
@@ -98,9 +107,12 @@ function readValue(value: string): string {
         ${value} = scalars.string(bytes, from, at, end)
         if (${value} === undefined) return undefined
         at = scalars.at
-      } else if (at - from > ${SPELLED_STRING_MAX}) ${value} = latin1Slice.call(bytes, from, at)
-      else if (at - from > ${COPIED_SUBSTRING_MAX}) ${value} = spelled(bytes, from, at - from)
-      else ${value} = text.substring(from - textFrom, at - textFrom)
+      } else if (at - from < ${RECENT_BYTES_MIN} || at - from > ${RECENT_BYTES_MAX}) {
+        ${value} = ${STRING_OF_RANGE}
+      } else {
+        ${value} = ${recent}.find(view, from, at - from)
+        if (${value} === undefined) ${value} = ${recent}.keep(bytes, from, at - from, ${STRING_OF_RANGE})
+      }
       at += 1
     } else {
       from = at

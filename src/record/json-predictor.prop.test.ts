@@ -28,12 +28,16 @@ function spelled(value: unknown): string {
 
 const utf8 = (bytes: Uint8Array): string => Buffer.from(bytes).toString('utf8')
 
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
+}
+
 /** A value alone, with bytes around it that a parser must not look at. */
 function parseByShape(shapeText: string, bytes: Uint8Array): object | undefined {
   const shape = shapeOf(shapeText)
   const parser = shape === undefined ? undefined : shapeParser(shape)
   const around = Buffer.concat([Buffer.from('},"'), bytes, Buffer.from('","b":1}')])
-  return parser?.(around, around.toString('latin1'), 0, 3, 3 + bytes.length)
+  return parser?.(around, viewOf(around), around.toString('latin1'), 0, 3, 3 + bytes.length)
 }
 
 const plainKey = fc.constantFrom(

@@ -7,11 +7,15 @@ import { type ShapeParser, shapeParser } from './json-parser-code.ts'
 import { JsonPredictor } from './json-predictor.ts'
 import { type JsonShape, shapeOf } from './json-shape.ts'
 
+function viewOf({ buffer, byteOffset, byteLength }: Uint8Array): DataView {
+  return new DataView(buffer, byteOffset, byteLength)
+}
+
 function parserOf(text: string): (json: string | Uint8Array) => unknown {
   const parser = shapeParser(shapeOf(text) as JsonShape) as ShapeParser
   return (json) => {
     const bytes = Buffer.from(json)
-    return parser(bytes, bytes.toString('latin1'), 0, 0, bytes.length)
+    return parser(bytes, viewOf(bytes), bytes.toString('latin1'), 0, 0, bytes.length)
   }
 }
 
@@ -200,7 +204,7 @@ describe('a parser made for a shape', () => {
     for (let index = 0; index < 300; index += 1) {
       const json = `{"text":"x","number":${index},"flag":"a long string, number ${index}","inner":{"more":"short"}}`
       const bytes = Buffer.from(filler + json)
-      const value = parser(bytes, bytes.toString('latin1'), 0, filler.length, bytes.length)
+      const value = parser(bytes, viewOf(bytes), bytes.toString('latin1'), 0, filler.length, bytes.length)
       const { flag, inner } = value as { flag: string; inner: { more: string } }
       kept.push(flag, inner.more)
     }

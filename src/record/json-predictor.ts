@@ -45,7 +45,7 @@ export class JsonPredictor {
       return JSON.parse(reader.text(start, end))
     }
     const text = reader.latin1(end)
-    const value = this.#parsers[0]?.(reader.bytes, text, reader.latin1From, start, end)
+    const value = this.#parsers[0]?.(reader.bytes, reader.view, text, reader.latin1From, start, end)
     if (value === undefined) return this.#surprised(reader, start, end)
     if (this.#credit < CREDIT_MAX) this.#credit += 1
     return value
@@ -56,7 +56,7 @@ export class JsonPredictor {
     const text = reader.latin1(end)
     for (let index = 1; index < parsers.length; index += 1) {
       const parser = parsers[index] as ShapeParser
-      const value = parser(reader.bytes, text, reader.latin1From, start, end)
+      const value = parser(reader.bytes, reader.view, text, reader.latin1From, start, end)
       if (value === undefined) continue
       parsers[index] = parsers[0] as ShapeParser
       parsers[0] = parser

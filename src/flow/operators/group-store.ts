@@ -6,17 +6,18 @@
  * Cost: a value costs one look-up and one call per aggregate.
  */
 import type { Timestamp } from '../../base/brands.ts'
+import { keyOfStoreKey } from '../../record/key-codec.ts'
 import { beginCompactValues, readCompactValues, writeCompactValue } from '../../state/compact-values.ts'
 import type { Namespace, StoreKey } from '../../state/keyed-store.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
 import { mappedStoreCodec, type StoreCodec, writtenStoreCodec } from '../../state/store-codec.ts'
-import { type Aggregate, type ElementBucket, keepsElements } from '../graph/aggregate.ts'
+import { type ElementBucket, keepsElements } from '../graph/aggregate.ts'
 import type { Aggregates } from '../graph/plan.ts'
+import type { Window } from '../graph/window-spec.ts'
 import { ElementBuckets, MemoryBucket } from './element-buckets.ts'
 import { Group } from './group.ts'
+import { type AnyAggregate, type Field, type GroupCode, groupCode, type Row, takeBack } from './group-code.ts'
 import type { TaskContext } from './operator.ts'
-
-type AnyAggregate = Aggregate<unknown>
 
 /** Kinds of aggregates whose accumulators are a few numbers. */
 const SMALL: ReadonlySet<string> = new Set(['count', 'sum', 'average'])
@@ -27,8 +28,8 @@ export class GroupStore {
   readonly #aggregates: readonly AnyAggregate[]
   /** Undefined where the accumulator is written whole. */
   readonly #buckets: readonly (ElementBuckets | undefined)[]
-  /** The accumulators before the value that goes in now. */
-  readonly #before: unknown[] = []
+  readonly #fields: readonly Field[]
+  readonly #code: GroupCode
   /** Some aggregate keeps its elements apart: groups of the store have to be bound to them. */
   readonly hasBuckets: boolean
   /** Groups of dropped namespaces become new ones. Not where each would hold on to much until then. */
@@ -59,6 +60,12 @@ export class GroupStore {
         : undefined,
     )
     this.hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
+    this.#fields = this.#aggregates.map((aggregate, index) => ({
+      name: this.names[index] as string,
+      aggregate,
+      apart: this.#buckets[index] !== undefined,
+    }))
+    this.#code = groupCode(this.#fields)
     this.#reuses = this.#aggregates.every(({ kind }) => SMALL.has(kind))
   }
 
@@ -85,55 +92,20 @@ export class GroupStore {
     return group
   }
 
-  /** Takes a value in. When a user's function throws, those before it give it back: it leaves no trace (SEMANTICS 9). */
+  /** Takes a value in; what a user's function throws leaves no trace of it. */
   add(group: Group, value: unknown, timestamp: Timestamp): void {
-    const aggregates = this.#aggregates
-    let index = 0
-    try {
-      for (; index < aggregates.length; index += 1) {
-        const aggregate = aggregates[index] as AnyAggregate
-        if (this.#buckets[index] === undefined) {
-          const before = group.accumulator(index)
-          this.#before[index] = before
-          group.setAccumulator(index, aggregate.add(before, value))
-        } else {
-          aggregate.elements?.add(group.accumulator(index) as ElementBucket, value)
-        }
-      }
-    } catch (error) {
-      for (let done = 0; done < index; done += 1) this.#undo(group, done, value)
-      throw error
-    }
+    this.#code.add(group, value)
     if (timestamp > group.timestamp) group.timestamp = timestamp
   }
 
   subtract(group: Group, value: unknown, timestamp: Timestamp): void {
-    for (let index = 0; index < this.#aggregates.length; index += 1) this.#takeBack(group, index, value)
+    for (const [index, field] of this.#fields.entries()) takeBack(field, group, index, value)
     if (timestamp > group.timestamp) group.timestamp = timestamp
   }
 
   /** Throws what `add` of the value would throw, without taking it anywhere. */
   rehearse(value: unknown): void {
     this.add(this.blank(0), value, 0)
-  }
-
-  #undo(group: Group, index: number, value: unknown): void {
-    const { subtract, elements } = this.#aggregates[index] as AnyAggregate
-    const bucket = this.#buckets[index] !== undefined
-    if (bucket && elements?.undo !== undefined)
-      elements.undo(group.accumulator(index) as ElementBucket, value)
-    else if (bucket || subtract !== undefined) this.#takeBack(group, index, value)
-    // Those that cannot subtract answer a new accumulator and leave the old one as it was.
-    else group.setAccumulator(index, this.#before[index])
-  }
-
-  #takeBack(group: Group, index: number, value: unknown): void {
-    const aggregate = this.#aggregates[index] as AnyAggregate
-    const accumulator = group.accumulator(index)
-    if (this.#buckets[index] !== undefined)
-      aggregate.elements?.subtract?.(accumulator as ElementBucket, value)
-    else if (aggregate.subtract !== undefined)
-      group.setAccumulator(index, aggregate.subtract(accumulator, value))
   }
 
   /** Takes `from` into `into`, which may be of this store or a `blank` one. */
@@ -163,16 +135,9 @@ export class GroupStore {
     return group
   }
 
-  /** Puts the results of the aggregates into a row. */
-  fill(row: Record<string, unknown>, group: Group): void {
-    for (let index = 0; index < this.#aggregates.length; index += 1) {
-      const aggregate = this.#aggregates[index] as AnyAggregate
-      const accumulator = group.accumulator(index)
-      row[this.names[index] as string] =
-        this.#buckets[index] === undefined
-          ? aggregate.result(accumulator)
-          : aggregate.elements?.result(accumulator as ElementBucket)
-    }
+  /** The row of a group: `{ key, window, ...aggregates }`, without the window where there is none. */
+  row(key: StoreKey, window: Window | undefined, group: Group): Row {
+    return this.#code.row(keyOfStoreKey(key), window, group)
   }
 
   /** Removes the elements of one group; its entry in the store is the caller's. */

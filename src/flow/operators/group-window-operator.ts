@@ -14,14 +14,13 @@ import type { StoreKey } from '../../state/keyed-store.ts'
 import type { GroupWindowNode } from '../graph/plan.ts'
 import type { Window } from '../graph/window-spec.ts'
 import { FirstRows } from './first-rows.ts'
-import type { Group } from './group.ts'
+import { type Group, NO_TIME } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import { partitionOfKey } from './key-operators.ts'
 import type { TaskContext } from './operator.ts'
 import { rowWriter } from './row-writer.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs, type WindowRowReceiver } from './window-outputs.ts'
-import { windowRow } from './window-rows.ts'
 
 export class GroupWindowSender implements WindowRowReceiver {
   readonly #node: GroupWindowNode
@@ -107,11 +106,11 @@ export class GroupWindowOperator extends TimedOperator {
     const id = groupId(window.start, key)
     const held = this.groups.get(window.end, id)
     const before = held !== undefined && this.#outputs.eager ? this.#rowOf(key, window, held) : undefined
-    const group = held ?? this.groups.create(window.end, id, timestamp)
+    const group = held ?? this.groups.create(window.end, id, NO_TIME)
     group.start = window.start
     try {
-      if (old !== undefined) this.groups.subtract(group, old, timestamp)
-      if (row !== undefined) this.groups.add(group, row, timestamp)
+      if (old !== undefined) this.groups.subtract(group, old, NO_TIME)
+      if (row !== undefined) this.groups.add(group, row, NO_TIME)
     } catch (error) {
       this.#context.failed(this.#node, error)
       return
@@ -193,7 +192,7 @@ export class GroupWindowOperator extends TimedOperator {
   }
 
   #rowOf(key: StoreKey, window: Window, group: Group): Record<string, unknown> {
-    return windowRow(this.groups, key, window, group)
+    return this.groups.row(key, window, group)
   }
 
   #lastEvent(end: Timestamp): Timestamp {

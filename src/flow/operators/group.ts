@@ -1,6 +1,9 @@
 import type { Timestamp } from '../../base/brands.ts'
 import { Entry, UNOWNED } from '../../state/entry.ts'
 
+/** Groups of windows keep no time: that of their results follows from the window, and to keep it costs as much as a sum. */
+export const NO_TIME: Timestamp = 0
+
 /**
  * The accumulators of one group: of a key, or of a key in a window. One shape for all, changed in place. It is the entry
  * of its store, and holds the first accumulators itself: a group is one object, because most windows have many keys
@@ -12,7 +15,7 @@ export class Group extends Entry {
   #second: unknown = undefined
   #third: unknown = undefined
   #more: unknown[] | undefined = undefined
-  /** The greatest one of what went in. */
+  /** The greatest one of what went in; in windows NO_TIME. */
   timestamp: Timestamp
   /** The epoch of the commit that this group changed in last; -1 when it is not in a list of changes. */
   touched = -1

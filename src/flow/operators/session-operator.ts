@@ -13,13 +13,12 @@ import type { MemoryStore } from '../../state/memory-store.ts'
 import { mappedStoreCodec } from '../../state/store-codec.ts'
 import type { WindowNode } from '../graph/plan.ts'
 import type { Window } from '../graph/window-spec.ts'
-import type { Group } from './group.ts'
+import { type Group, NO_TIME } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import type { Receiver, TaskContext } from './operator.ts'
 import { SessionTimers } from './session-timers.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs } from './window-outputs.ts'
-import { windowRow } from './window-rows.ts'
 
 type StoredSession = readonly [id: number, start: number, last: number, group: readonly unknown[]]
 
@@ -103,7 +102,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     for (const { key, session } of this.#changed) {
       if (session.touched < 0) continue
       session.touched = -1
-      const row = windowRow(this.groups, key, this.#window(session), session)
+      const row = this.groups.row(key, this.#window(session), session)
       this.#outputs.updates.latest(updateKey(key, session.start), row, session.last + this.#gap)
     }
     if (this.#changed.length > 0) this.#changed = []
@@ -152,7 +151,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     const end = session.last + this.#gap
     if (this.#outputs.closing) {
       const window = this.#window(session)
-      this.#outputs.closed(key, window, windowRow(this.groups, key, window, session), end)
+      this.#outputs.closed(key, window, this.groups.row(key, window, session), end)
     }
     sessions.splice(at, 1)
     this.groups.removeElements(session.id, key)
@@ -172,7 +171,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
   }
 
   #begin(key: StoreKey, sessions: Group[], value: unknown, timestamp: Timestamp): void {
-    const session = this.groups.create(timestamp, key, timestamp)
+    const session = this.groups.create(timestamp, key, NO_TIME)
     session.id = timestamp
     session.start = timestamp
     session.last = timestamp
@@ -252,7 +251,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
 
   #added(session: Group, value: unknown, timestamp: Timestamp): boolean {
     try {
-      this.groups.add(session, value, timestamp)
+      this.groups.add(session, value, NO_TIME)
       return true
     } catch (error) {
       this.#context.failed(this.#node, error)
@@ -266,7 +265,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
   }
 
   #rowOf(key: StoreKey, session: Group): Record<string, unknown> {
-    return windowRow(this.groups, key, this.#window(session), session)
+    return this.groups.row(key, this.#window(session), session)
   }
 
   #sessions(key: StoreKey): Group[] {

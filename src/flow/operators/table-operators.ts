@@ -162,8 +162,6 @@ export class AggregateOperator implements Receiver, RowReader {
   }
 
   #rowOf(key: StoreKey, group: Group): Record<string, unknown> {
-    const row: Record<string, unknown> = { key: keyOfStoreKey(key) }
-    this.groups.fill(row, group)
-    return row
+    return this.groups.row(key, undefined, group)
   }
 }

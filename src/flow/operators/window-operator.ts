@@ -13,14 +13,13 @@ import { compareHashed, hashOfKey } from '../../state/key-hash.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { WindowNode } from '../graph/plan.ts'
 import type { Window, WindowSpec } from '../graph/window-spec.ts'
-import type { Group } from './group.ts'
+import { type Group, NO_TIME } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import type { Receiver, TaskContext } from './operator.ts'
 import { PaneArithmetic } from './pane-arithmetic.ts'
 import { rowWriter } from './row-writer.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs } from './window-outputs.ts'
-import { windowRow } from './window-rows.ts'
 
 type PaneSpec = Exclude<WindowSpec, { readonly kind: 'session' }>
 
@@ -72,10 +71,10 @@ export class WindowOperator extends TimedOperator implements Receiver {
     const closed = this.#closed()
     if ((pane <= closed || this.#lastWindowEnd < pane) && !this.#takes(key, value, timestamp, closed)) return
     const held = this.groups.get(pane, key)
-    const group = held ?? this.groups.create(pane, key, timestamp)
+    const group = held ?? this.groups.create(pane, key, NO_TIME)
     const before = this.#outputs.eager ? this.#windowsOf(pane, key, closed) : undefined
     try {
-      this.groups.add(group, value, timestamp)
+      this.groups.add(group, value, NO_TIME)
     } catch (error) {
       this.#context.failed(this.#node, error)
       return
@@ -107,7 +106,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
         const group = this.#gathered(end, key)
         if (group === undefined) continue
         const window = this.#window(end)
-        const row = windowRow(this.groups, key, window, group)
+        const row = this.groups.row(key, window, group)
         this.#outputs.updates.latest(updateKey(key, window.start), row, end - 1)
       }
     }
@@ -153,7 +152,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     const fire = (key: StoreKey, group: Group): boolean => {
       if (left === 0) return false
       left -= 1
-      this.#outputs.closed(key, window, windowRow(this.groups, key, window, group), end - 1, this.#json)
+      this.#outputs.closed(key, window, this.groups.row(key, window, group), end - 1, this.#json)
       // One object for the whole window: it is read when a commit falls here.
       if (cursor === undefined) this.#cursor = cursor = { end, key }
       else cursor.key = key
@@ -180,7 +179,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
         this.groups.bind(group, pane, key)
         let into = merged.get(key)
         if (into === undefined) {
-          into = this.groups.blank(group.timestamp)
+          into = this.groups.blank(NO_TIME)
           merged.set(key, into)
         }
         this.groups.merge(into, group)
@@ -203,7 +202,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     for (let pane = end - sizeMs + paneMs; pane <= end; pane += paneMs) {
       const group = this.groups.get(pane, key)
       if (group === undefined) continue
-      merged ??= this.groups.blank(group.timestamp)
+      merged ??= this.groups.blank(NO_TIME)
       this.groups.merge(merged, group)
     }
     return merged
@@ -215,7 +214,7 @@ export class WindowOperator extends TimedOperator implements Receiver {
     const last = this.#panes.lastWindowEnd(pane)
     for (let end = this.#firstOpen(pane, closed); end <= last; end += this.#panes.everyMs) {
       const group = this.#gathered(end, key)
-      rows.set(end, group === undefined ? undefined : windowRow(this.groups, key, this.#window(end), group))
+      rows.set(end, group === undefined ? undefined : this.groups.row(key, this.#window(end), group))
     }
     return rows
   }

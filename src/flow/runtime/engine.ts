@@ -73,7 +73,8 @@ const COMMIT_BYTES = 8 * 1024 * 1024
 /** For all inputs together. */
 const INPUT_BYTES = 8 * 1024 * 1024
 const INPUT_BYTES_MIN = 64 * 1024
-const FETCH_BYTES_MAX = 1024 * 1024
+/** About what a processor's own cache holds: what was read is checked, cut into text and parsed, one after the other. */
+const FETCH_BYTES_MAX = 256 * 1024
 
 export function createEngine(options: EngineOptions): EngineHandle {
   return new Engine(options)
