@@ -52,16 +52,19 @@ export function listedGroupCode(fields: readonly Field[]): GroupCode {
         throw error
       }
     },
-    row: (key, window, group) => {
-      const row: Row = window === undefined ? { key } : { key, window }
-      for (const [index, { name, aggregate, apart }] of fields.entries()) {
-        const accumulator = group.accumulator(index)
-        row[name] = apart
-          ? aggregate.elements?.result(accumulator as ElementBucket)
-          : aggregate.result(accumulator)
-      }
-      return row
-    },
+    // Put together from entries: to write a member called `__proto__` would set the prototype.
+    row: (key, window, group) =>
+      Object.fromEntries([
+        ['key', key],
+        ...(window === undefined ? [] : [['window', window]]),
+        ...fields.map(({ name, aggregate, apart }, index) => {
+          const accumulator = group.accumulator(index)
+          return [
+            name,
+            apart ? aggregate.elements?.result(accumulator as ElementBucket) : aggregate.result(accumulator),
+          ]
+        }),
+      ]),
   }
 }
 

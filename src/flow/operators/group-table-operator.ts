@@ -1,5 +1,5 @@
 import type { Timestamp } from '../../base/brands.ts'
-import { keyOfStoreKey, storeKey } from '../../record/key-codec.ts'
+import { storeKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { GroupTableNode } from '../graph/plan.ts'
 import type { Group } from './group.ts'

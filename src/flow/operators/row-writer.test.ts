@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { NO_ROOM, SLACK_BYTES, WriteTarget } from '../../record/write-target.ts'
 import { rowWriter } from './row-writer.ts'
 
@@ -64,6 +64,81 @@ describe('rows of windows as JSON', () => {
       }),
       { numRuns: 300 },
     )
+  })
+
+  test('whatever the fields are called, and however many there are', () => {
+    const odd = fc.constantFrom(
+      '',
+      '"',
+      '\\',
+      "'",
+      '`',
+      '*/',
+      '\n',
+      '\u2028',
+      '\ud800',
+      'grüße 🌊',
+      '-1',
+      '1.5',
+      'constructor',
+    )
+    const name = fc
+      .oneof(fc.string({ maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 4 }), odd)
+      .filter((name) => !/^(\d+|key|window|toJSON|__proto__)$/.test(name))
+    const members = fc.uniqueArray(fc.tuple(name, fields), { maxLength: 8, selector: ([name]) => name })
+    fc.assert(
+      fc.property(members, keys, windows, fc.nat(40), (list, key, window, at) => {
+        const made = rowWriter(list.map(([name]) => name))
+        const row = { key, window, ...Object.fromEntries(list) }
+        const target = new WriteTarget(4_096)
+        // The second time it has the text of the window.
+        for (let turn = 0; turn < 2; turn += 1) {
+          const end = made?.write(target, at, target.bytes.length - SLACK_BYTES, row)
+          expect(target.bytes.toString('utf8', at, end)).toBe(JSON.stringify(row))
+        }
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  test('regular rows are not left to JSON.stringify, but for the text of their window', () => {
+    const made = writer()
+    const target = new WriteTarget(4_096)
+    const row = (key: string, start: number) => ({
+      key,
+      window: { start, end: start + 1 },
+      events: 1,
+      'a "b"': 'text',
+      amount: null,
+    })
+    const stringify = vi.spyOn(JSON, 'stringify')
+    const asked = (key: string, start: number): number => {
+      stringify.mockClear()
+      made.write(target, 0, target.bytes.length - SLACK_BYTES, row(key, start))
+      return stringify.mock.calls.length
+    }
+    try {
+      asked('a', 0)
+      expect([asked('b', 0), asked('c', 0), asked('d', 0)]).toEqual([1, 0, 0])
+      // Another window, also with an equal end or start, is another text.
+      for (const start of [1, -1]) {
+        asked('e', start)
+        expect([asked('f', start), asked('g', start)]).toEqual([1, 0])
+      }
+    } finally {
+      stringify.mockRestore()
+    }
+  })
+
+  test('where code may not be made there is no writer', () => {
+    const made = vi.spyOn(globalThis, 'Function').mockImplementation(function () {
+      throw new EvalError('Code generation from strings disallowed for this context')
+    })
+    try {
+      expect(rowWriter(NAMES)).toBeUndefined()
+    } finally {
+      made.mockRestore()
+    }
   })
 
   test.each([['7'], ['key'], ['window'], ['toJSON'], ['__proto__']])(

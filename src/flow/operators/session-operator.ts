@@ -175,7 +175,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     session.id = timestamp
     session.start = timestamp
     session.last = timestamp
-    if (!this.#added(session, value, timestamp)) return
+    if (!this.#added(session, value)) return
     let at = sessions.length
     while (at > 0 && (sessions[at - 1] as Group).start > timestamp) at -= 1
     sessions.splice(at, 0, session)
@@ -193,7 +193,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     const next = sessions[first + 1]
     const merges = next !== undefined && this.#touches(next, timestamp)
     // A record that fails joins no sessions and makes none longer. What was merged could not be parted again.
-    if (merges ? !this.#fits(value) : !this.#added(session, value, timestamp)) return
+    if (merges ? !this.#fits(value) : !this.#added(session, value)) return
     while (first + 1 < sessions.length && this.#touches(sessions[first + 1] as Group, timestamp)) {
       this.#absorb(key, session, sessions[first + 1] as Group)
       sessions.splice(first + 1, 1)
@@ -204,7 +204,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
     const grew = timestamp > session.last
     if (grew) session.last = timestamp
-    if (merges) this.#added(session, value, timestamp)
+    if (merges) this.#added(session, value)
     this.#keep(key, sessions, session)
     if (before === undefined) return
     if (beforeWindow.start === session.start && beforeWindow.end === session.last + this.#gap) {
@@ -249,7 +249,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
   }
 
-  #added(session: Group, value: unknown, timestamp: Timestamp): boolean {
+  #added(session: Group, value: unknown): boolean {
     try {
       this.groups.add(session, value, NO_TIME)
       return true

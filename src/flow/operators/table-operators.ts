@@ -1,5 +1,4 @@
 import type { Timestamp } from '../../base/brands.ts'
-import { keyOfStoreKey } from '../../record/key-codec.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { MemoryStore } from '../../state/memory-store.ts'
 import { jsonStoreCodec } from '../../state/store-codec.ts'
