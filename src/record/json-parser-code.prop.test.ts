@@ -1,7 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type ShapeParser, shapeParser } from './json-parser-code.ts'
 import { type JsonShape, shapeOf } from './json-shape.ts'
+import { RECENT_BYTES_MAX, RECENT_BYTES_MIN, RecentStrings } from './recent-strings.ts'
 
 /** The texts of one input, which all lie where the one before lay, or near: what a parser keeps must not be there. */
 class Input {
@@ -72,27 +73,21 @@ describe('many records through one parser', () => {
     }
   })
 
-  test('fields do not share what they keep: one that pauses does not keep the others from finding', () => {
-    const parser = shapeParser(shapeOf(KNOWN) as JsonShape) as ShapeParser
-    const bytes = Buffer.alloc(256)
-    let looks = 0
-    const view = new (class extends DataView<ArrayBuffer> {
-      override getInt32(at: number, littleEndian?: boolean): number {
-        looks += 1
-        return super.getInt32(at, littleEndian)
+  test('each field finds among its own strings, of those lengths that are kept', () => {
+    const find = vi.spyOn(RecentStrings.prototype, 'find')
+    try {
+      const input = new Input(KNOWN)
+      for (let length = 0; length <= 40; length += 1) {
+        find.mockClear()
+        const user = 'u'.repeat(length)
+        const json = recordOf('page', user, 'state')
+        expect(input.parse(json, length)).toStrictEqual(JSON.parse(json))
+        const kept = length >= RECENT_BYTES_MIN && length <= RECENT_BYTES_MAX
+        expect(find.mock.calls.map((call) => call[2])).toEqual(kept ? [4, length, 5] : [4, 5])
+        expect(new Set(find.mock.contexts).size).toBe(kept ? 3 : 2)
       }
-    })(bytes.buffer, bytes.byteOffset, bytes.length)
-    /** How often the words of one record are looked at. */
-    const looksAt = (json: string): number => {
-      const length = bytes.write(json)
-      const before = looks
-      expect(parser(bytes, view, bytes.toString('latin1'), 0, 0, length)).toStrictEqual(JSON.parse(json))
-      return looks - before
+    } finally {
+      find.mockRestore()
     }
-    const first = looksAt(recordOf('page', 'user', 'mood'))
-    expect(looksAt(recordOf('page', 'user', 'mood'))).toBe(first)
-    for (let index = 0; index < 600; index += 1) looksAt(recordOf('page', `${1_000 + index}`, 'mood'))
-    // Only the one word of the user is not looked at any more.
-    expect(looksAt(recordOf('page', 'user', 'mood'))).toBe(first - 1)
   })
 })
