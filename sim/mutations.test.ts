@@ -314,6 +314,22 @@ test('only-what-is-due-is-deleted: retention takes segments for older than they 
   expectCaught('only-what-is-due-is-deleted')
 })
 
+test('only-what-is-due-is-deleted: retention takes cleaned segments for older than they are', () => {
+  const cleaned = new WeakSet<Segment>()
+  replace(Partition.prototype, 'swapDone', (done: Partition['swapDone']) => ({
+    value(this: Partition, ...args: Parameters<Partition['swapDone']>) {
+      cleaned.add(args[1])
+      done.apply(this, args)
+    },
+  }))
+  replace(Segment.prototype, 'maxTimestamp', (original: (this: Segment) => number) => ({
+    get(this: Segment) {
+      return original.call(this) - (cleaned.has(this) ? 10_000 : 0)
+    },
+  }))
+  expectCaught('only-what-is-due-is-deleted')
+})
+
 test('topics-are-as-acknowledged: a deletion is answered and not done', () => {
   const lazy: Breakage = {
     opened: (log) => {

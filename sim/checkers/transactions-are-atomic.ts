@@ -1,5 +1,5 @@
 import type { Model } from '../model/model.ts'
-import type { SentTransaction } from '../model/sent-transaction.ts'
+import { mayBeCommitted, type SentTransaction } from '../model/sent-transaction.ts'
 import type { Seen } from '../seen.ts'
 import type { Checker } from './checker.ts'
 
@@ -12,7 +12,7 @@ export class TransactionsAreAtomic implements Checker {
 
   check(seen: Seen, model: Model): string | undefined {
     for (const transaction of model.transactions) {
-      if (transaction.wanted !== 'commit' || transaction.ended === 'aborted') continue
+      if (!mayBeCommitted(transaction)) continue
       const problem = this.#problemOf(seen, model, transaction)
       if (problem !== undefined) return problem
     }
@@ -39,8 +39,7 @@ export class TransactionsAreAtomic implements Checker {
         const transaction = number === undefined ? undefined : model.transactions[Number(number) - 1]
         if (transaction === undefined) continue
         const where = `position ${offset} of group ${group} in ${place} is of transaction ${transaction.id}`
-        if (transaction.wanted !== 'commit' || transaction.ended === 'aborted')
-          return `${where}, which was not committed`
+        if (!mayBeCommitted(transaction)) return `${where}, which was not committed`
         const { missing } = parts(seen, transaction)
         if (missing.length > 0) return `${where}, whose records ${missing.join()} are not there`
       }

@@ -14,6 +14,11 @@ export interface SentTransaction {
   ended: 'open' | 'committed' | 'aborted' | 'unknown'
 }
 
+/** Whether readers of committed records may ever see it. */
+export function mayBeCommitted({ wanted, ended }: SentTransaction): boolean {
+  return wanted === 'commit' && ended !== 'aborted'
+}
+
 /** In the metadata of a position that came with a transaction. */
 export function transactionMark({ id }: SentTransaction): string {
   return `transaction ${id}`

@@ -363,6 +363,22 @@ describe('when', () => {
     expect(kept()).toEqual([expect.stringContaining('a=3')])
   })
 
+  test('compact,delete: what compaction left goes by its own age, also where it replaced something younger', () => {
+    create({ cleanup: 'compact,delete', retentionMs: HOUR, segmentMs: HOUR / 4 })
+    sys.time.advance(2 * HOUR)
+    append('a', '1')
+    const late = new BatchBuilder(512)
+    late.appendText(sys.clock.now() - HOUR, 'a', '2')
+    expect(put(late.build())).toBeUndefined()
+    sys.time.advance(HOUR / 2)
+    append('b', '1')
+    compact()
+    expect(kept()).toEqual(['1 a=2', '2 b=1'])
+    compact()
+    expect(partition.start).toBe(2)
+    expect(kept()).toEqual(['2 b=1'])
+  })
+
   test('an append to a compacted topic without a key is refused, also in a packed batch', () => {
     create()
     for (const compression of ['none', 'gzip'] as const) {
