@@ -8,6 +8,8 @@ export interface BenchContext {
   /** Scales a number of rounds by `--seconds` (10 is 1). */
   rounds(normal: number): number
   readonly seconds: number
+  /** Where the folders are made. */
+  readonly baseFolder: string
   /** Whether the case was asked for: all, or those whose names contain the text of `--case`. */
   wants(name: string): boolean
   /** The script that runs a real Apache Kafka, if one was named: `--kafka`, or MILLRACE_KAFKA_SH. */
@@ -30,6 +32,7 @@ export function benchContext({
   const folders: string[] = []
   return {
     seconds,
+    baseFolder,
     kafka,
     wants: (name) => name.includes(caseText),
     rounds: (normal) => Math.max(1, Math.round((normal * seconds) / 10)),

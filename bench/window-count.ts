@@ -1,47 +1,57 @@
+import { rmSync } from 'node:fs'
 import { type App, run } from 'millrace'
 import { batchSizeBytes } from '../src/record/batch-header.ts'
 import { BatchReader } from '../src/record/batch-reader.ts'
+import { eachAlone } from './alone.ts'
 import type { BenchContext } from './bench.ts'
 import { fill } from './fill.ts'
 import { openBenchLog } from './log-fixture.ts'
-import { type Cost, type Measurement, measurement, timed } from './measure.ts'
+import { type Cost, inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { windowApp } from './pipelines.ts'
 import { untilRead } from './until.ts'
 
 const BENCH = 'window-count'
 
+// At 500 events a second a window holds 30,000 of the million keys, each once: every record makes a group and a result.
+// At 25,000 a second the million is in one window, and a key comes about twice.
+const CASES = [
+  { label: '100 keys', keys: 100, perSecond: 500 },
+  { label: '1 M keys in a window', keys: 1_000_000, perSecond: 25_000 },
+  { label: '1 M keys, each once in a window', keys: 1_000_000, perSecond: 500 },
+] as const
+
 /** Count and sum per key and minute over JSON of ~180 B, exactly once; against parsing the same batches alone. */
 export async function windowCount(context: BenchContext): Promise<Measurement[]> {
-  const records = 1_000_000 * context.rounds(2)
-  const results: Measurement[] = []
-  // At 500 events a second a window holds 30,000 of the million keys, each once: every record makes a group and a
-  // result. At 25,000 a second the million is in one window, and a key comes about twice.
-  for (const [keys, perSecond, label] of [
-    [100, 500, '100 keys'],
-    [1_000_000, 25_000, '1 M keys in a window'],
-    [1_000_000, 500, '1 M keys, each once in a window'],
-  ] as const) {
-    const { cost, limit } = await measureApp(context, windowApp, { records, keys, perSecond })
-    results.push(measurement({ bench: BENCH, case: label, unit: 'records/s' }, cost, limit))
-  }
-  return results
+  return eachAlone(BENCH, context, CASES, async ({ label, keys, perSecond }) => {
+    const { cost, limit } = await measureApp(context, windowApp, {
+      rounds: context.rounds(3),
+      keys,
+      perSecond,
+    })
+    return measurement({ bench: BENCH, case: label, unit: 'records/s' }, cost, limit)
+  })
 }
 
-/** Runs an app over a log that is there already, and the limit over the same log, after a warm-up of both. */
+const ROUND_RECORDS = 1_000_000
+
+/** Runs an app over a log that is there already, and the limit over the same log, in turns. */
 export async function measureApp(
   context: BenchContext,
   app: App,
-  { records, keys, perSecond }: { records: number; keys: number; perSecond?: number },
+  { rounds, keys, perSecond }: { rounds: number; keys: number; perSecond?: number },
 ): Promise<{ readonly cost: Cost; readonly limit: Cost }> {
-  const warm = context.folder('warm-up')
-  await fill(warm, 200_000, keys, perSecond)
-  await parseOnly(warm)
-  await runOver(app, warm, 200_000)
-  const folder = context.folder(BENCH)
-  await fill(folder, records, keys, perSecond)
-  const limit = await parseOnly(folder)
-  const cost = await timed(() => runOver(app, folder, records))
-  return { cost, limit }
+  let folder = ''
+  return inTurns(
+    rounds,
+    async () => {
+      // The last round's memory and disk pages are used again, as those of an app that runs for long are.
+      if (folder !== '') rmSync(folder, { recursive: true })
+      folder = context.folder(BENCH)
+      await fill(folder, ROUND_RECORDS, keys, perSecond)
+      return timed(() => runOver(app, folder, ROUND_RECORDS))
+    },
+    () => parseOnly(folder),
+  )
 }
 
 async function runOver(app: App, folder: string, records: number): Promise<number> {

@@ -54,7 +54,7 @@ export function shapeParser(shape: JsonShape): ShapeParser | undefined {
   const code = `${recent.join('\n')}
   return function parseShape(bytes, view, text, textFrom, start, end) {
     if (end - start < ${shortest}) return undefined
-    let at = start, from = 0, byte = 0
+    let at = start, from = 0, byte = 0, word = 0, quotes = 0, slashes = 0, odd = 0, high = 0, low = 0
     ${steps.join('\n')}
     return at === end ? ${expression} : undefined
   }`
@@ -62,6 +62,7 @@ export function shapeParser(shape: JsonShape): ShapeParser | undefined {
     plain: PLAIN_STRING_BYTES,
     scalars: new JsonScalars(),
     latin1Slice,
+    tens: Float64Array.from({ length: 8 }, (_, power) => 10 ** power),
     spelled: spelledString(),
     RecentStrings,
   }
@@ -100,7 +101,17 @@ function readValue(index: number): string {
     byte = bytes[at]
     if (byte === 0x22) {
       from = at += 1
-      while ((plain[bytes[at]] & plain[bytes[at + 1]] & plain[bytes[at + 2]] & plain[bytes[at + 3]]) === 1) at += 4
+      while (at + 4 <= end) {
+        word = view.getInt32(at, true)
+        quotes = word ^ 0x22222222
+        slashes = word ^ 0x5c5c5c5c
+        odd = (((quotes - 0x01010101) & ~quotes) | ((slashes - 0x01010101) & ~slashes) | ((word - 0x20202020) & ~word) | word) & 0x80808080
+        if (odd !== 0) {
+          at += (31 - Math.clz32(odd & -odd)) >> 3
+          break
+        }
+        at += 4
+      }
       while (plain[byte = bytes[at]] === 1) at += 1
       if (at - from > ${PLAIN_STRING_MAX}) return undefined
       if (byte !== 0x22) {
@@ -116,10 +127,19 @@ function readValue(index: number): string {
       at += 1
     } else {
       from = at
-      ${value} = 0
-      while (byte >= 0x30 && byte <= 0x39) {
-        ${value} = ${value} * 10 + (byte - 0x30)
+      high = 0
+      while (byte >= 0x30 && byte <= 0x39 && at - from < 9) {
+        high = (Math.imul(high, 10) + (byte - 0x30)) | 0
         byte = bytes[at += 1]
+      }
+      ${value} = high
+      if (byte >= 0x30 && byte <= 0x39) {
+        low = 0
+        while (byte >= 0x30 && byte <= 0x39 && at - from <= 15) {
+          low = (Math.imul(low, 10) + (byte - 0x30)) | 0
+          byte = bytes[at += 1]
+        }
+        ${value} = high * tens[at - from - 9] + low
       }
       if (at === from || at - from > 15 || byte === 0x2e || (byte | 0x20) === 0x65 || (bytes[from] === 0x30 && at - from > 1)) {
         ${value} = scalars.other(bytes, from, text, textFrom)

@@ -4,6 +4,7 @@ import { BLOCK_ENTRIES, BLOCK_HEAD_BYTES, ENTRIES_HEAD_BYTES, sealBlock } from '
 import { asBuffer, type TextBuffer } from './store-codec.ts'
 
 const INITIAL_BYTES = 64 * 1024
+const SHORT_BYTES = 64
 
 /** Collects entries of one namespace and lays them out as a block. Its buffers are kept from block to block. */
 export class SnapshotBlock {
@@ -34,8 +35,7 @@ export class SnapshotBlock {
   addBytes(key: StoreKey, value: Uint8Array, start: number, end: number): void {
     this.#addKey(key)
     this.#values = withRoom(this.#values, this.#valueBytes, end - start)
-    this.#values.set(value.subarray(start, end), this.#valueBytes)
-    this.#valueBytes += end - start
+    this.#valueBytes = copyRange(this.#values, this.#valueBytes, value, start, end)
     this.#valueEnds.push(this.#valueBytes)
   }
 
@@ -88,6 +88,13 @@ export class SnapshotBlock {
       this.#keyEnds.push(this.#keyBytes)
     }
   }
+}
+
+/** Most values are short: a view of each costs more than their bytes one by one. Returns the position behind them. */
+function copyRange(target: Uint8Array, at: number, bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > SHORT_BYTES) target.set(bytes.subarray(start, end), at)
+  else for (let index = start; index < end; index += 1) target[at + index - start] = bytes[index] as number
+  return at + end - start
 }
 
 function withRoom(buffer: TextBuffer, used: number, more: number): TextBuffer {

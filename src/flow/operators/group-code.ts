@@ -1,5 +1,6 @@
 /**
- * The inner loops over the aggregates of one step: taking a value in, and the fields of a row.
+ * The inner loops over the aggregates of one step: new accumulators, taking a value in, what is stored, the fields of a
+ * row.
  *
  * They are made as code (see `madeCode`): each call then goes to one function and each field has its place, so that V8
  * puts them into the code of the step. Over lists of aggregates they are calls to anything and writes to any field, which
@@ -7,6 +8,8 @@
  * names of the fields, in quotes, and numbers.
  */
 import { madeCode } from '../../base/made-code.ts'
+import type { WriteTarget } from '../../record/write-target.ts'
+import { writeCompactValue } from '../../state/compact-values.ts'
 import type { Aggregate, ElementBucket } from '../graph/aggregate.ts'
 import type { Window } from '../graph/window-spec.ts'
 import type { Group } from './group.ts'
@@ -27,6 +30,10 @@ export interface GroupCode {
    * (SEMANTICS 9).
    */
   add(group: Group, value: unknown): void
+  /** Begins accumulators that lie in the group. */
+  create(group: Group): void
+  /** Writes what is stored of each accumulator as compact values; `null` for one that lies apart. */
+  write(target: WriteTarget, at: number, end: number, group: Group): number
   /** `{ key, window, ...fields }`, or without a window `{ key, ...fields }`. */
   row(key: unknown, window: Window | undefined, group: Group): Row
 }
@@ -52,6 +59,18 @@ export function listedGroupCode(fields: readonly Field[]): GroupCode {
         throw error
       }
     },
+    create: (group) => {
+      for (const [index, { aggregate, apart }] of fields.entries())
+        if (!apart) group.setAccumulator(index, aggregate.create())
+    },
+    write: (target, start, end, group) => {
+      let at = start
+      for (const [index, { aggregate, apart }] of fields.entries()) {
+        if (at < 0) return at
+        at = writeCompactValue(target, at, end, apart ? null : aggregate.encode(group.accumulator(index)))
+      }
+      return at
+    },
     // Put together from entries: to write a member called `__proto__` would set the prototype.
     row: (key, window, group) =>
       Object.fromEntries([
@@ -75,6 +94,13 @@ function madeGroupCode(fields: readonly Field[]): GroupCode | undefined {
       ? `own${index}.add(before${index} = group.accumulator(${index}), value)`
       : `group.setAccumulator(${index}, own${index}.add(before${index} = group.accumulator(${index}), value))`,
   )
+  const creates = fields.map(({ apart }, index) =>
+    apart ? '' : `group.setAccumulator(${index}, own${index}.create())`,
+  )
+  const writes = fields.map(({ apart }, index) => {
+    const stored = apart ? 'null' : `own${index}.encode(group.accumulator(${index}))`
+    return `if (at >= 0) at = writeCompactValue(target, at, end, ${stored})`
+  })
   const members = fields.map(
     ({ name }, index) => `${member(name)}: own${index}.result(group.accumulator(${index}))`,
   )
@@ -89,13 +115,21 @@ function madeGroupCode(fields: readonly Field[]): GroupCode | undefined {
           throw error
         }
       },
+      create(group) {
+        ${creates.join('\n')}
+      },
+      write(target, start, end, group) {
+        let at = start
+        ${writes.join('\n')}
+        return at
+      },
       row(key, window, group) {
         return window === undefined ? { ${['key', ...members].join()} } : { ${['key', 'window', ...members].join()} }
       },
     }`
   const owners = fields.map(({ aggregate, apart }) => (apart ? aggregate.elements : aggregate))
   const names = Object.fromEntries(own.map((name, index) => [name, owners[index]]))
-  return madeCode<GroupCode>({ ...names, fields, giveBack }, body)
+  return madeCode<GroupCode>({ ...names, fields, giveBack, writeCompactValue }, body)
 }
 
 /** In a literal `__proto__` is no field unless it is computed. */

@@ -25,11 +25,10 @@ const SMALL: ReadonlySet<string> = new Set(['count', 'sum', 'average'])
 export class GroupStore {
   readonly store: MemoryStore<Group>
   readonly names: readonly string[]
-  readonly #aggregates: readonly AnyAggregate[]
-  /** Undefined where the accumulator is written whole. */
-  readonly #buckets: readonly (ElementBuckets | undefined)[]
   readonly #fields: readonly Field[]
   readonly #code: GroupCode
+  /** Undefined where the accumulator is written whole. */
+  readonly #buckets: readonly (ElementBuckets | undefined)[]
   /** Some aggregate keeps its elements apart: groups of the store have to be bound to them. */
   readonly hasBuckets: boolean
   /** Groups of dropped namespaces become new ones. Not where each would hold on to much until then. */
@@ -49,24 +48,24 @@ export class GroupStore {
     const { subtracts = false, inside = false } = parts
     this.names = Object.keys(aggregates)
     // The plan holds aggregates of any type; what they are given is what their own functions made.
-    this.#aggregates = Object.values(aggregates) as unknown as readonly AnyAggregate[]
-    const codec = groupCodec(this.#aggregates, subtracts)
+    const own = Object.values(aggregates) as unknown as readonly AnyAggregate[]
+    this.#fields = own.map((aggregate, index) => ({
+      name: this.names[index] as string,
+      aggregate,
+      apart: keepsElements(aggregate, subtracts),
+    }))
+    this.#code = groupCode(this.#fields)
+    const codec = storedGroups(this.#fields, this.#code)
     this.store = inside ? new MemoryStore(name, codec) : context.store(name, partition, codec)
-    this.#buckets = this.#aggregates.map((aggregate, index) =>
-      keepsElements(aggregate, subtracts)
+    this.#buckets = this.#fields.map((field) =>
+      field.apart
         ? new ElementBuckets(
-            context.store(`${name}-${this.names[index]}-elements`, partition, mappedStoreCodec(same, same)),
+            context.store(`${name}-${field.name}-elements`, partition, mappedStoreCodec(same, same)),
           )
         : undefined,
     )
-    this.hasBuckets = this.#buckets.some((buckets) => buckets !== undefined)
-    this.#fields = this.#aggregates.map((aggregate, index) => ({
-      name: this.names[index] as string,
-      aggregate,
-      apart: this.#buckets[index] !== undefined,
-    }))
-    this.#code = groupCode(this.#fields)
-    this.#reuses = this.#aggregates.every(({ kind }) => SMALL.has(kind))
+    this.hasBuckets = this.#fields.some(({ apart }) => apart)
+    this.#reuses = own.every(({ kind }) => SMALL.has(kind))
   }
 
   /** After the stores were restored. */
@@ -84,10 +83,10 @@ export class GroupStore {
     const spare = this.#reuses ? this.store.spare(namespace) : undefined
     const group = spare ?? new Group(timestamp)
     spare?.renew(timestamp)
-    for (let index = 0; index < this.#aggregates.length; index += 1) {
-      const buckets = this.#buckets[index]
-      const aggregate = this.#aggregates[index] as AnyAggregate
-      group.setAccumulator(index, buckets === undefined ? aggregate.create() : buckets.bucket(namespace, key))
+    this.#code.create(group)
+    if (!this.hasBuckets) return group
+    for (const [index, buckets] of this.#buckets.entries()) {
+      if (buckets !== undefined) group.setAccumulator(index, buckets.bucket(namespace, key))
     }
     return group
   }
@@ -103,6 +102,15 @@ export class GroupStore {
     if (timestamp > group.timestamp) group.timestamp = timestamp
   }
 
+  /** How many rows of windows went into a group and were not taken out again: one accumulator more. */
+  rows(group: Group): number {
+    return (group.accumulator(this.#fields.length) as number | undefined) ?? 0
+  }
+
+  setRows(group: Group, rows: number): void {
+    group.setAccumulator(this.#fields.length, rows)
+  }
+
   /** Throws what `add` of the value would throw, without taking it anywhere. */
   rehearse(value: unknown): void {
     this.add(this.blank(0), value, 0)
@@ -110,14 +118,14 @@ export class GroupStore {
 
   /** Takes `from` into `into`, which may be of this store or a `blank` one. */
   merge(into: Group, from: Group): void {
-    for (const [index, aggregate] of this.#aggregates.entries()) {
+    for (const [index, { aggregate, apart }] of this.#fields.entries()) {
       const right = from.accumulator(index)
-      if (this.#buckets[index] === undefined) {
+      if (apart) {
+        aggregate.elements?.merge(into.accumulator(index) as ElementBucket, right as ElementBucket)
+      } else {
         // Some `merge` functions keep parts of the right one: it must not be shared.
         const copy = aggregate.decode(copyOfJson(aggregate.encode(right)))
         into.setAccumulator(index, aggregate.merge(into.accumulator(index), copy))
-      } else {
-        aggregate.elements?.merge(into.accumulator(index) as ElementBucket, right as ElementBucket)
       }
     }
     if (from.timestamp > into.timestamp) into.timestamp = from.timestamp
@@ -126,12 +134,9 @@ export class GroupStore {
   /** A group that nothing keeps, for merging panes. */
   blank(timestamp: Timestamp): Group {
     const group = new Group(timestamp)
-    for (const [index, aggregate] of this.#aggregates.entries()) {
-      group.setAccumulator(
-        index,
-        this.#buckets[index] === undefined ? aggregate.create() : new MemoryBucket(),
-      )
-    }
+    this.#code.create(group)
+    for (const [index, { apart }] of this.#fields.entries())
+      if (apart) group.setAccumulator(index, new MemoryBucket())
     return group
   }
 
@@ -168,54 +173,40 @@ export class GroupStore {
   /** How groups inside another value are stored. */
   get codec(): { encode(group: Group): unknown[]; decode(stored: readonly unknown[]): Group } {
     return {
-      encode: (group) => encodeGroup(group, this.#aggregates, this.#buckets),
-      decode: (stored) => decodeGroup(stored, this.#aggregates, this.#buckets),
+      encode: (group) => encodeGroup(group, this.#fields),
+      decode: (stored) => decodeGroup(stored, this.#fields),
     }
   }
 }
 
-export function encodeGroup(
-  group: Group,
-  aggregates: readonly AnyAggregate[],
-  apart: readonly unknown[],
-): unknown[] {
-  const stored: unknown[] = [group.timestamp]
-  for (let index = 0; index < aggregates.length; index += 1) {
-    const aggregate = aggregates[index] as AnyAggregate
-    stored.push(apart[index] === undefined ? aggregate.encode(group.accumulator(index)) : null)
-  }
-  if (group.rows !== 0) stored.push(group.rows)
-  return stored
+function encodeGroup(group: Group, fields: readonly Field[]): unknown[] {
+  const accumulators = fields.map(({ aggregate, apart }, index) =>
+    apart ? null : aggregate.encode(group.accumulator(index)),
+  )
+  return [group.timestamp, ...accumulators]
 }
 
-export function decodeGroup(
-  stored: readonly unknown[],
-  aggregates: readonly AnyAggregate[],
-  apart: readonly unknown[],
-): Group {
+/** The timestamp, the accumulators, and the number of rows where they are counted. */
+function decodeGroup(stored: readonly unknown[], fields: readonly Field[]): Group {
   const group = new Group(stored[0] as number)
-  for (const [index, aggregate] of aggregates.entries()) {
-    group.setAccumulator(index, apart[index] === undefined ? aggregate.decode(stored[index + 1]) : null)
+  for (const [index, { aggregate, apart }] of fields.entries()) {
+    group.setAccumulator(index, apart ? null : aggregate.decode(stored[index + 1]))
   }
-  group.rows = (stored[aggregates.length + 1] as number | undefined) ?? 0
+  const rows = stored[fields.length + 1]
+  if (rows !== undefined) group.setAccumulator(fields.length, rows)
   return group
 }
 
-function groupCodec(aggregates: readonly AnyAggregate[], subtracts: boolean): StoreCodec<Group> {
-  const apart = aggregates.map((aggregate) => (keepsElements(aggregate, subtracts) ? true : undefined))
+function storedGroups(fields: readonly Field[], code: GroupCode): StoreCodec<Group> {
   return writtenStoreCodec<Group>(
     (target, start, end, group) => {
       let at = beginCompactValues(target, start, end)
       if (at >= 0) at = writeCompactValue(target, at, end, group.timestamp)
-      for (let index = 0; index < aggregates.length && at >= 0; index += 1) {
-        const accumulator = group.accumulator(index)
-        const stored =
-          apart[index] === undefined ? (aggregates[index] as AnyAggregate).encode(accumulator) : null
-        at = writeCompactValue(target, at, end, stored)
-      }
-      return group.rows === 0 || at < 0 ? at : writeCompactValue(target, at, end, group.rows)
+      if (at >= 0) at = code.write(target, at, end, group)
+      const rows = group.accumulator(fields.length)
+      return rows === undefined || at < 0 ? at : writeCompactValue(target, at, end, rows)
     },
-    (bytes, start, end) => decodeGroup(readCompactValues(bytes, start, end), aggregates, apart),
+    (bytes, start, end) => decodeGroup(readCompactValues(bytes, start, end), fields),
   )
 }
 

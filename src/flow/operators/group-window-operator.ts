@@ -107,7 +107,6 @@ export class GroupWindowOperator extends TimedOperator {
     const held = this.groups.get(window.end, id)
     const before = held !== undefined && this.#outputs.eager ? this.#rowOf(key, window, held) : undefined
     const group = held ?? this.groups.create(window.end, id, NO_TIME)
-    group.start = window.start
     try {
       if (old !== undefined) this.groups.subtract(group, old, NO_TIME)
       if (row !== undefined) this.groups.add(group, row, NO_TIME)
@@ -115,9 +114,12 @@ export class GroupWindowOperator extends TimedOperator {
       this.#context.failed(this.#node, error)
       return
     }
-    group.rows += (row === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
+    // A new one may have been another group before.
+    const rowsBefore = held === undefined ? 0 : this.groups.rows(group)
+    const rows = rowsBefore + (row === undefined ? 0 : 1) - (old === undefined ? 0 : 1)
+    this.groups.setRows(group, rows)
     // A group that lost its last row is gone: no row of now gives it.
-    const gone = group.rows === 0
+    const gone = rows === 0
     if (gone) {
       this.groups.store.delete(window.end, id)
       this.groups.removeElements(window.end, id)
@@ -141,7 +143,7 @@ export class GroupWindowOperator extends TimedOperator {
       // It may be flushed before the commit, when a window fires: what comes then has to be told again.
       group.touched = -1
       const [start, key] = parseGroupId(id)
-      const row = group.rows === 0 ? null : this.#rowOf(key, { start, end }, group)
+      const row = this.groups.rows(group) === 0 ? null : this.#rowOf(key, { start, end }, group)
       this.#outputs.updates.latest(updateKey(key, start), row, this.#lastEvent(end))
     }
     if (this.#changed.length > 0) this.#changed = []

@@ -19,29 +19,20 @@ export class Group extends Entry {
   timestamp: Timestamp
   /** The epoch of the commit that this group changed in last; -1 when it is not in a list of changes. */
   touched = -1
-  /** Rows of windows in it, where they can be taken out again. */
-  rows = 0
-  /** A session's bounds: its first and its last event; unused elsewhere. */
-  start = 0
-  last = 0
-  /** A session's name for its elements: the timestamp of its first record to come. */
-  id = 0
-
   constructor(timestamp: Timestamp) {
     super('', 0, undefined, UNOWNED)
     this.timestamp = timestamp
   }
 
-  /** Makes a group that nothing holds any more as good as a new one, but for its accumulators. It was no session. */
+  /** Makes a group that nothing holds any more as good as a new one, but for its accumulators. */
   renew(timestamp: Timestamp): void {
     this.flags = UNOWNED
     this.timestamp = timestamp
     this.touched = -1
-    this.rows = 0
   }
 
   override near(): number {
-    return this.rows
+    return this.touched & 1
   }
 
   accumulator(index: number): unknown {

@@ -13,9 +13,10 @@ import type { MemoryStore } from '../../state/memory-store.ts'
 import { mappedStoreCodec } from '../../state/store-codec.ts'
 import type { WindowNode } from '../graph/plan.ts'
 import type { Window } from '../graph/window-spec.ts'
-import { type Group, NO_TIME } from './group.ts'
+import { NO_TIME } from './group.ts'
 import { GroupStore } from './group-store.ts'
 import type { Receiver, TaskContext } from './operator.ts'
+import { Session } from './session.ts'
 import { SessionTimers } from './session-timers.ts'
 import { type OperatorTime, TimedOperator } from './timed-operator.ts'
 import { updateKey, type WindowOutputs } from './window-outputs.ts'
@@ -27,7 +28,7 @@ const SESSIONS = 0
 
 export class SessionOperator extends TimedOperator implements Receiver {
   readonly groups: GroupStore
-  readonly #store: MemoryStore<Group[]>
+  readonly #store: MemoryStore<Session[]>
   readonly #node: WindowNode
   readonly #context: TaskContext
   readonly #outputs: WindowOutputs
@@ -35,7 +36,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
   readonly #lateness: number
   readonly #timers = new SessionTimers()
   #fired: Timestamp = MIN_TIMESTAMP
-  #changed: { readonly key: StoreKey; readonly session: Group }[] = []
+  #changed: { readonly key: StoreKey; readonly session: Session }[] = []
   /** Rows of absorbed or moved sessions, to be taken back from leaves. */
   #retracted: { readonly key: StoreKey; readonly start: Timestamp; readonly timestamp: Timestamp }[] = []
 
@@ -59,17 +60,10 @@ export class SessionOperator extends TimedOperator implements Receiver {
     this.#store = context.store(
       node.name,
       partition,
-      mappedStoreCodec<Group[], StoredSession[]>(
-        (sessions) =>
-          sessions.map((session) => [session.id, session.start, session.last, codec.encode(session)]),
+      mappedStoreCodec<Session[], StoredSession[]>(
+        (sessions) => sessions.map(({ id, start, last, group }) => [id, start, last, codec.encode(group)]),
         (stored) =>
-          stored.map(([id, start, last, group]) => {
-            const session = codec.decode(group)
-            session.id = id
-            session.start = start
-            session.last = last
-            return session
-          }),
+          stored.map(([id, start, last, group]) => new Session(codec.decode(group), id, start, last)),
       ),
     )
   }
@@ -100,9 +94,9 @@ export class SessionOperator extends TimedOperator implements Receiver {
       this.#outputs.updates.latest(updateKey(key, start), null, timestamp)
     }
     for (const { key, session } of this.#changed) {
-      if (session.touched < 0) continue
-      session.touched = -1
-      const row = this.groups.row(key, this.#window(session), session)
+      if (session.group.touched < 0) continue
+      session.group.touched = -1
+      const row = this.groups.row(key, this.#window(session), session.group)
       this.#outputs.updates.latest(updateKey(key, session.start), row, session.last + this.#gap)
     }
     if (this.#changed.length > 0) this.#changed = []
@@ -146,12 +140,12 @@ export class SessionOperator extends TimedOperator implements Receiver {
     return true
   }
 
-  #close(key: StoreKey, sessions: Group[], at: number): void {
-    const session = sessions[at] as Group
+  #close(key: StoreKey, sessions: Session[], at: number): void {
+    const session = sessions[at] as Session
     const end = session.last + this.#gap
     if (this.#outputs.closing) {
       const window = this.#window(session)
-      this.#outputs.closed(key, window, this.groups.row(key, window, session), end)
+      this.#outputs.closed(key, window, this.groups.row(key, window, session.group), end)
     }
     sessions.splice(at, 1)
     this.groups.removeElements(session.id, key)
@@ -161,7 +155,7 @@ export class SessionOperator extends TimedOperator implements Receiver {
   }
 
   /** The entry of a session that grew: it is put back once, for the first session that ends behind it. */
-  #remind(key: StoreKey, end: Timestamp, sessions: readonly Group[]): void {
+  #remind(key: StoreKey, end: Timestamp, sessions: readonly Session[]): void {
     for (const session of sessions) {
       const real = session.last + this.#gap
       if (real <= end) continue
@@ -170,14 +164,12 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
   }
 
-  #begin(key: StoreKey, sessions: Group[], value: unknown, timestamp: Timestamp): void {
-    const session = this.groups.create(timestamp, key, NO_TIME)
-    session.id = timestamp
-    session.start = timestamp
-    session.last = timestamp
+  #begin(key: StoreKey, sessions: Session[], value: unknown, timestamp: Timestamp): void {
+    const group = this.groups.create(timestamp, key, NO_TIME)
+    const session = new Session(group, timestamp, timestamp, timestamp)
     if (!this.#added(session, value)) return
     let at = sessions.length
-    while (at > 0 && (sessions[at - 1] as Group).start > timestamp) at -= 1
+    while (at > 0 && (sessions[at - 1] as Session).start > timestamp) at -= 1
     sessions.splice(at, 0, session)
     this.#keep(key, sessions, session)
     this.#timers.add(timestamp + this.#gap, key)
@@ -186,16 +178,16 @@ export class SessionOperator extends TimedOperator implements Receiver {
   }
 
   /** A record that touches sessions: they become one, and it goes into that. */
-  #join(key: StoreKey, sessions: Group[], first: number, value: unknown, timestamp: Timestamp): void {
-    const session = sessions[first] as Group
+  #join(key: StoreKey, sessions: Session[], first: number, value: unknown, timestamp: Timestamp): void {
+    const session = sessions[first] as Session
     const before = this.#outputs.eager ? this.#rowOf(key, session) : undefined
     const beforeWindow = this.#window(session)
     const next = sessions[first + 1]
     const merges = next !== undefined && this.#touches(next, timestamp)
     // A record that fails joins no sessions and makes none longer. What was merged could not be parted again.
     if (merges ? !this.#fits(value) : !this.#added(session, value)) return
-    while (first + 1 < sessions.length && this.#touches(sessions[first + 1] as Group, timestamp)) {
-      this.#absorb(key, session, sessions[first + 1] as Group)
+    while (first + 1 < sessions.length && this.#touches(sessions[first + 1] as Session, timestamp)) {
+      this.#absorb(key, session, sessions[first + 1] as Session)
       sessions.splice(first + 1, 1)
     }
     if (timestamp < session.start) {
@@ -215,27 +207,27 @@ export class SessionOperator extends TimedOperator implements Receiver {
     this.#tell(key, undefined, session)
   }
 
-  #absorb(key: StoreKey, into: Group, other: Group): void {
+  #absorb(key: StoreKey, into: Session, other: Session): void {
     if (this.#outputs.eager) {
       const window = this.#window(other)
       this.#outputs.changed(key, window, this.#rowOf(key, other), undefined, window.end)
     }
     this.#retract(key, other)
-    other.touched = -1
-    this.groups.merge(into, other)
+    other.group.touched = -1
+    this.groups.merge(into.group, other.group)
     this.groups.removeElements(other.id, key)
     if (other.last > into.last) into.last = other.last
   }
 
-  #retract(key: StoreKey, session: Group): void {
+  #retract(key: StoreKey, session: Session): void {
     if (!this.#outputs.updates.lazy) return
     this.#retracted.push({ key, start: session.start, timestamp: session.last + this.#gap })
   }
 
-  #keep(key: StoreKey, sessions: Group[], session: Group): void {
+  #keep(key: StoreKey, sessions: Session[], session: Session): void {
     this.#store.put(SESSIONS, key, sessions)
-    if (!this.#outputs.updates.lazy || session.touched >= 0) return
-    session.touched = this.#context.epoch.now
+    if (!this.#outputs.updates.lazy || session.group.touched >= 0) return
+    session.group.touched = this.#context.epoch.now
     this.#changed.push({ key, session })
   }
 
@@ -249,9 +241,9 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
   }
 
-  #added(session: Group, value: unknown): boolean {
+  #added(session: Session, value: unknown): boolean {
     try {
-      this.groups.add(session, value, NO_TIME)
+      this.groups.add(session.group, value, NO_TIME)
       return true
     } catch (error) {
       this.#context.failed(this.#node, error)
@@ -259,28 +251,28 @@ export class SessionOperator extends TimedOperator implements Receiver {
     }
   }
 
-  #tell(key: StoreKey, before: unknown, session: Group): void {
+  #tell(key: StoreKey, before: unknown, session: Session): void {
     const window = this.#window(session)
     this.#outputs.changed(key, window, before, this.#rowOf(key, session), window.end)
   }
 
-  #rowOf(key: StoreKey, session: Group): Record<string, unknown> {
-    return this.groups.row(key, this.#window(session), session)
+  #rowOf(key: StoreKey, session: Session): Record<string, unknown> {
+    return this.groups.row(key, this.#window(session), session.group)
   }
 
-  #sessions(key: StoreKey): Group[] {
+  #sessions(key: StoreKey): Session[] {
     const sessions = this.#store.get(SESSIONS, key)
     if (sessions === undefined) return []
-    for (const session of sessions) this.groups.bind(session, session.id, key)
+    for (const session of sessions) this.groups.bind(session.group, session.id, key)
     return sessions
   }
 
   /** Exactly one gap apart is together. */
-  #touches(session: Group, timestamp: Timestamp): boolean {
+  #touches(session: Session, timestamp: Timestamp): boolean {
     return timestamp <= session.last + this.#gap && timestamp >= session.start - this.#gap
   }
 
-  #window(session: Group): Window {
+  #window(session: Session): Window {
     return { start: session.start, end: session.last + this.#gap, lastEvent: session.last }
   }
 
