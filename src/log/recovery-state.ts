@@ -17,9 +17,7 @@ export interface MutableSegment {
   readonly coveredBytes: number
   /** Written to or checked by the replay: to be synced. */
   touched: boolean
-  /** The replay made the file. */
-  made: boolean
-  /** It was removed already, because the start moved beyond it later, or another one took its place. */
+  /** It was removed already: the start moved beyond it later, its topic was deleted, or another one took its place. */
   gone: boolean
 }
 
@@ -67,7 +65,7 @@ export function recordOf(
 
 export function newSegment(folder: string, base: Offset, sizeBytes: number, next: Offset): MutableSegment {
   const path = segmentPath(folder, base)
-  return { base, path, sizeBytes, next, coveredBytes: sizeBytes, touched: false, made: false, gone: false }
+  return { base, path, sizeBytes, next, coveredBytes: sizeBytes, touched: false, gone: false }
 }
 
 export function folderOf(segment: MutableSegment): string {

@@ -7,10 +7,11 @@ import { confirmJournal } from './journal-confirmation.ts'
 import { ENTRY_TYPE, type JournalEntry } from './journal-entry.ts'
 import { type JournalContent, readJournal } from './journal-reader.ts'
 import type { TailCut } from './log.ts'
-import { partitionFolder, segmentPath, topicsFolder } from './log-paths.ts'
+import { partitionFolder, topicsFolder } from './log-paths.ts'
 import type { Mender } from './mender.ts'
 import type { OpenFiles } from './open-files.ts'
 import { RecoveredTransactions } from './recovered-transactions.ts'
+import { Foresight } from './recovery-foresight.ts'
 import {
   damaged,
   folderOf,
@@ -65,7 +66,8 @@ export interface Mending {
  * Only the end of a segment is read, never what the checkpoint covers.
  *
  * Doing all this again after a power cut in the middle gives the same: the journal is kept until a new checkpoint is
- * durable, and a replay writes the same bytes to the same places.
+ * durable, and a replay writes the same bytes to the same places; and of a segment that is gone by right, and cannot be
+ * made whole, it makes nothing.
  */
 export class Recovery {
   readonly #disk: Disk
@@ -76,14 +78,7 @@ export class Recovery {
   readonly #journal: JournalContent
   readonly #topics = new Map<TopicId, MutableTopic>()
   readonly #tailsCut: TailCut[] = []
-  /** Start offsets by folder as they will be in the end: segments below them may be gone already. */
-  readonly #finalStarts = new Map<string, Offset>()
-  /** Files of segments, without suffix, of which another one has taken the place. */
-  readonly #replaced = new Set<string>()
-  /** Where segments end by their last parts, for a repair; by path. */
-  readonly #finalEnds = new Map<string, Offset>()
-  /** Topics that the entries delete: their files may be gone already. */
-  readonly #deleted = new Set<TopicId>()
+  readonly #foresight: Foresight
   /** Folders may have names that are not durable. */
   #foldersNamed = false
   #next: number
@@ -100,6 +95,7 @@ export class Recovery {
     this.#now = now
     this.#mender = mending?.mender
     this.#journal = mending?.journal ?? readJournal(disk, log)
+    this.#foresight = new Foresight(disk, log, this.#journal.entries, mending !== undefined)
     this.#next = this.#journal.next
     if (this.#journal.torn !== undefined) this.#tailsCut.push(this.#journal.torn)
   }
@@ -107,7 +103,6 @@ export class Recovery {
   run(): Recovered {
     const checkpoint = readCheckpoint(this.#journal.checkpoint)
     confirmJournal(this.#disk, this.#log, this.#journal)
-    this.#foresee()
     for (const topic of checkpoint.topics) this.#addTopic(topic, topic.partitions)
     if (this.#mender !== undefined) this.#mendCovered(this.#mender)
     for (const entry of this.#journal.entries) {
@@ -123,7 +118,7 @@ export class Recovery {
     }
     if (this.#foldersNamed) this.#disk.syncFolder(topicsFolder(this.#log))
     const topics = [...this.#topics.values()]
-    const strays = { clean, deleted: this.#deleted, keep: this.#keepStray() }
+    const strays = { clean, deleted: this.#foresight.deleted, keep: this.#keepStray() }
     this.#tailsCut.push(...removeStrayFiles(this.#disk, this.#files, this.#log, topics, strays))
     return {
       topics: topics.map((topic) => recordOf(topic, !clean, this.#files)),
@@ -139,7 +134,7 @@ export class Recovery {
     for (const { created, partitions } of this.#topics.values()) {
       for (const partition of partitions) {
         for (const segment of partition.segments)
-          if (!this.#replaced.has(segment.path)) this.#mend(mender, created.id, partition, segment)
+          if (!this.#foresight.isReplaced(segment.path)) this.#mend(mender, created.id, partition, segment)
       }
     }
   }
@@ -150,15 +145,15 @@ export class Recovery {
    */
   #mend(mender: Mender, topic: TopicId, partition: MutablePartition, segment: MutableSegment): void {
     const file = fileOf(segment, partition)
-    const end = Math.max(segment.next, this.#finalEnds.get(segment.path) ?? 0)
-    const mayBeGone = end <= this.#startOf(partition) || this.#deleted.has(topic)
+    const end = Math.max(segment.next, this.#foresight.end(segment.path))
+    const mayBeGone = end <= this.#startOf(partition) || this.#foresight.deleted.has(topic)
     if (mayBeGone && !this.#disk.exists(file)) return
     mender.covered(segment, partition, file)
   }
 
   /** As it will be in the end. */
   #startOf({ start, folder }: MutablePartition): Offset {
-    return Math.max(start, this.#finalStarts.get(folder) ?? 0)
+    return Math.max(start, this.#foresight.start(folder))
   }
 
   #addTopic({ id, name, settings }: TopicCreated, partitions: readonly PartitionRecord[]): void {
@@ -178,35 +173,6 @@ export class Recovery {
       partitions.push(partition)
       if (record.swap !== undefined) this.#goOnWith(record.swap, partition)
     }
-  }
-
-  #foresee(): void {
-    for (const entry of this.#journal.entries) {
-      if (entry.type === ENTRY_TYPE.topicDeleted) this.#deleted.add(readShape<TopicDeleted>(entry).id)
-      if (entry.type === ENTRY_TYPE.segmentsSwapped) {
-        const { topic, partition, swap } = readShape<SegmentsSwapped>(entry)
-        this.#foreseeSwap(partitionFolder(this.#log, topic, partition), swap)
-      }
-      if (entry.type === ENTRY_TYPE.group && this.#mender !== undefined) this.#foreseeEnds(entry)
-      if (entry.type !== ENTRY_TYPE.startMoved) continue
-      const { topic, partition, start } = readShape<StartMoved>(entry)
-      const folder = partitionFolder(this.#log, topic, partition)
-      this.#finalStarts.set(folder, Math.max(start, this.#finalStarts.get(folder) ?? 0))
-    }
-  }
-
-  #foreseeEnds(entry: JournalEntry): void {
-    for (const { topic, partition, segment, next } of readGroup(
-      entry.body,
-      `${entry.file}:${entry.position}`,
-    ))
-      this.#finalEnds.set(segmentPath(partitionFolder(this.#log, topic, partition), segment), next)
-  }
-
-  /** Its files are in their places: what was written to the old segments was durable, and is not there any more. */
-  #foreseeSwap(folder: string, swap: SegmentSwap): void {
-    if (this.#disk.exists(swapFile(folder, swap))) return
-    for (const base of swap.old) this.#replaced.add(segmentPath(folder, base))
   }
 
   /** The new segment counts from here on. What is left to do waits until all of this is durable. */
@@ -288,22 +254,24 @@ export class Recovery {
     const parts = readGroup(entry.body, `${entry.file}:${entry.position}`)
     const places = parts.map((part) => this.#placeOf(part, entry))
     for (const [index, part] of parts.entries()) {
-      const { segment } = places[index] as PartPlace
+      const place = places[index] as PartPlace
+      const { segment } = place
       if (segment.gone || part.bytes !== undefined) continue
       const found = this.#readPart(segment, part)
-      if (typeof found !== 'string') (places[index] as PartPlace).bytes = found
-      if (typeof found !== 'string' || this.#mayBeGone(segment, part)) continue
-      const wrong = found
-      if (entry.number < this.#journal.durable) {
-        if (this.#mender === undefined) throw damaged(segment, part.position, wrong)
-        this.#mender.part(segment, (places[index] as PartPlace).partition, part)
+      if (typeof found !== 'string') {
+        place.bytes = found
         continue
       }
-      this.#stopAt(entry, `${segment.path}.log: ${wrong}`)
+      if (entry.number < this.#journal.durable) {
+        if (this.#mender === undefined) throw damaged(segment, part.position, found)
+        this.#mender.part(segment, place.partition, part)
+        continue
+      }
+      this.#stopAt(entry, `${segment.path}.log: ${found}`)
       // What the group's earlier parts added is taken back: the group counts whole or not at all.
-      for (const place of places) {
-        place.segment.sizeBytes = Math.min(place.segment.sizeBytes, place.before.sizeBytes)
-        place.segment.next = Math.min(place.segment.next, place.before.next)
+      for (const { segment: taken, before } of places) {
+        taken.sizeBytes = Math.min(taken.sizeBytes, before.sizeBytes)
+        taken.next = Math.min(taken.next, before.next)
       }
       return false
     }
@@ -332,24 +300,11 @@ export class Recovery {
       )
     }
     const before = { sizeBytes: segment.sizeBytes, next: segment.next }
-    if (this.#replaced.has(segment.path)) segment.gone = true
+    if (this.#foresight.isGone(segment.path)) segment.gone = true
     if (!segment.gone) this.#checkCovered(segment)
     segment.sizeBytes += part.sizeBytes
     segment.next = part.next
     return { partition, segment, before, bytes: part.bytes }
-  }
-
-  /**
-   * Whether the part's segment is not (wholly) there because the start moved beyond it later, or the topic was deleted.
-   * That was acknowledged, so the part was durable once; if the segment stays after all, its length tells the damage
-   * in the end.
-   */
-  #mayBeGone(segment: MutableSegment, part: GroupPart): boolean {
-    const exists = !segment.made && this.#disk.exists(`${segment.path}.log`)
-    const passed = part.next <= (this.#finalStarts.get(folderOf(segment)) ?? 0)
-    if (exists || !(passed || this.#deleted.has(part.topic))) return false
-    segment.gone = true
-    return true
   }
 
   /** What the checkpoint covers must be there before anything is written behind it. */
@@ -374,15 +329,11 @@ export class Recovery {
     if (segment.gone) return
     const path = `${segment.path}.log`
     if (!this.#disk.exists(path)) {
-      if (part.position > 0) {
-        if (this.#mayBeGone(segment, part)) return
-        throw shortened(segment, 0)
-      }
+      if (part.position > 0) throw shortened(segment, 0)
       this.#disk.makeFolder(folderOf(segment))
       this.#files.create(path)
-      segment.made = true
     }
-    if (!segment.gone) this.#files.use(path).write(bytes, part.position)
+    this.#files.use(path).write(bytes, part.position)
   }
 
   #stopAt(entry: JournalEntry, why: string): void {
