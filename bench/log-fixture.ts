@@ -1,14 +1,15 @@
 import { closeSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Log, LogPartition, LogTopicSettings } from '../src/log/log.ts'
+import type { Log, LogPartition } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
+import type { TopicSettings } from '../src/record/topic-settings.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
 
 /** A log on a real disk, with promises where a bench waits. */
 export interface BenchLog {
   readonly folder: string
   makePartition(topic: string): Promise<LogPartition>
-  makePartitions(topic: string, settings: LogTopicSettings): Promise<readonly LogPartition[]>
+  makePartitions(topic: string, settings: TopicSettings): Promise<readonly LogPartition[]>
   /** Those of a topic that is there. */
   partitions(topic: string): readonly LogPartition[]
   /** Resolves when the batch is durable. */
@@ -22,7 +23,7 @@ export interface BenchLog {
 
 export function openBenchLog(folder: string): BenchLog {
   const log: Log = openLog(nodeSys(), folder)
-  const makePartitions = (topic: string, settings: LogTopicSettings): Promise<readonly LogPartition[]> =>
+  const makePartitions = (topic: string, settings: TopicSettings): Promise<readonly LogPartition[]> =>
     new Promise((resolve, reject) => {
       log.createTopic(topic, settings, (error, made) => {
         if (made === undefined) reject(error ?? new Error(`no topic ${topic}`))

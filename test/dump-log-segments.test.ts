@@ -11,11 +11,12 @@ import {
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { Log, LogTopic, LogTopicSettings } from '../src/log/log.ts'
+import type { Log, LogTopic } from '../src/log/log.ts'
 import { openLog } from '../src/log/open.ts'
 import { repairLog } from '../src/log/repair.ts'
 import { BatchBuilder } from '../src/record/batch-builder.ts'
 import { controlBatch } from '../src/record/control-batch.ts'
+import type { TopicSettings } from '../src/record/topic-settings.ts'
 import { nodeSys } from '../src/sys/node/node-sys.ts'
 import { sharedPath } from './shared-path.ts'
 
@@ -73,7 +74,7 @@ function filesOf({ id }: LogTopic): string[] {
     .map((name) => `${partition}/${name}`)
 }
 
-function made(log: Log, name: string, settings: Partial<LogTopicSettings> = {}): Promise<LogTopic> {
+function made(log: Log, name: string, settings: Partial<TopicSettings> = {}): Promise<LogTopic> {
   return new Promise((resolve, reject) =>
     log.createTopic(name, { partitions: 1, segmentBytes: 64 * 1024, ...settings }, (error, topic) =>
       topic === undefined ? reject(error) : resolve(topic),

@@ -1,8 +1,9 @@
 import type { Offset } from '../../src/base/brands.ts'
 import { isMillraceError } from '../../src/base/errors.ts'
 import type { HousekeepingReport } from '../../src/broker/admin.ts'
-import type { TopicDescription, TopicSettings } from '../../src/broker/broker.ts'
+import type { TopicDescription } from '../../src/broker/broker.ts'
 import type { NewPosition } from '../../src/broker/groups.ts'
+import type { TopicSettings } from '../../src/record/topic-settings.ts'
 import type { Actor, World } from '../world.ts'
 
 export const TOPICS: Readonly<Record<string, TopicSettings>> = {

@@ -1,5 +1,6 @@
 import type { DurationMs, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
-import type { Answer, PartitionBounds, TopicDescription, TopicSettings } from './broker.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
+import type { Answer, PartitionBounds, TopicDescription } from './broker.ts'
 
 /** What an operator may do with topics. Nothing throws: every fault is an answer. */
 export interface BrokerAdmin {

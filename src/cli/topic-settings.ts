@@ -1,6 +1,6 @@
 import { ms } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
-import type { TopicSettings } from '../broker/broker.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 
 const KINDS: Readonly<Record<string, 'word' | 'time' | 'number'>> = {
   durability: 'word',

@@ -1,10 +1,11 @@
 import { MillraceError } from '../base/errors.ts'
-import type { Answer, TopicDescription, TopicSettings } from '../broker/broker.ts'
+import type { Answer, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { GroupPort } from '../broker/groups.ts'
 import { LocalBroker } from '../broker/local/local-broker.ts'
 import { openLog } from '../log/open.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { type SimSys, simSys } from '../sim/sim-sys.ts'
 import type { GroupConsumerOptions } from './group-consumer.ts'
 

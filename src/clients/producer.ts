@@ -18,7 +18,7 @@ import type { FullBroker } from '../broker/full-broker.ts'
 import type { ProducerIdentity } from '../broker/transactions.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import type { CompressionName } from '../record/batch-header.ts'
-import { partitionOf, StickyPartitioner } from '../record/partitioner.ts'
+import { partitionOf, refusedPartition, StickyPartitioner } from '../record/partitioner.ts'
 import type { RecordData } from '../record/record.ts'
 import type { Sys, Timer } from '../sys/sys.ts'
 
@@ -208,12 +208,7 @@ export class Producer {
       const way = 'split it, or store it elsewhere and send its name'
       return new MillraceError('MILLRACE_RECORD_TOO_LARGE', `${problem}: ${way}`)
     }
-    if (partition === undefined) return undefined
-    if (Number.isInteger(partition) && partition >= 0 && partition < topic.partitions) return undefined
-    return new MillraceError(
-      'MILLRACE_INVALID_ARGUMENT',
-      `${topic.name} has no partition ${partition}: it has partitions 0 to ${topic.partitions - 1}`,
-    )
+    return partition === undefined ? undefined : refusedPartition(topic, partition)
   }
 
   #block(enter: () => void, bytes: number, answer: SendAnswer): void {

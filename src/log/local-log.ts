@@ -1,5 +1,6 @@
 import type { Offset, TopicId } from '../base/brands.ts'
 import { isMillraceError, MillraceError, messageOf } from '../base/errors.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import type { DiskLock } from '../sys/disk.ts'
 import type { Sys } from '../sys/sys.ts'
 import { assignAll, assignOfProducers } from './append-assignment.ts'
@@ -16,7 +17,7 @@ import type { Housekeeping } from './housekeeping.ts'
 import { IndexCache } from './index-cache.ts'
 import { type Journal, restartJournal } from './journal.ts'
 import { ENTRY_TYPE, type EntryType, JournalBlock } from './journal-entry.ts'
-import type { Answer, Log, LogBatch, LogOptions, LogTopic, LogTopicSettings, RecoveryReport } from './log.ts'
+import type { Answer, Log, LogBatch, LogOptions, LogTopic, RecoveryReport } from './log.ts'
 import type { OpenFiles } from './open-files.ts'
 import type { Partition } from './partition.ts'
 import { retentionKind } from './retention.ts'
@@ -165,13 +166,13 @@ export class LocalLog implements Log {
     return this.#topics.byId(id)
   }
 
-  createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void {
+  createTopic(name: string, settings: TopicSettings, answer: Answer<LogTopic>): void {
     this.#topics.create(name, settings, answer)
   }
 
   alterTopic(
     name: string,
-    changes: Partial<Omit<LogTopicSettings, 'internal'>>,
+    changes: Partial<Omit<TopicSettings, 'internal'>>,
     answer: Answer<LogTopic>,
   ): void {
     this.#topics.alter(name, changes, answer)

@@ -1,4 +1,5 @@
 import type { DurationMs, LeaderEpoch, Offset, PartitionId, Timestamp, TopicId } from '../base/brands.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import type { Housekeeping, HousekeepingOptions } from './housekeeping.ts'
 import type { AbortedTransaction, OpenTransaction, ProducerState } from './producers.ts'
 
@@ -17,18 +18,14 @@ export interface Log {
   topic(name: string): LogTopic | undefined
   topicById(id: TopicId): LogTopic | undefined
   /** Answers with the topic, also when it is there with the same number of partitions; else MILLRACE_TOPIC_EXISTS. */
-  createTopic(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void
+  createTopic(name: string, settings: TopicSettings, answer: Answer<LogTopic>): void
   /** Retention and compaction. In the background only where the options say so. */
   readonly housekeeping: Housekeeping
   /**
    * Changes settings, and adds partitions (there are never fewer again). Answers with the topic when it is durable; the
    * object that is known already shows it then. MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
    */
-  alterTopic(
-    name: string,
-    changes: Partial<Omit<LogTopicSettings, 'internal'>>,
-    answer: Answer<LogTopic>,
-  ): void
+  alterTopic(name: string, changes: Partial<Omit<TopicSettings, 'internal'>>, answer: Answer<LogTopic>): void
   /**
    * Deletes a topic and all its records. From this call on nothing is appended to it, and reads throw
    * MILLRACE_UNKNOWN_TOPIC; its files go after the answer. A new topic of that name has another id.
@@ -61,46 +58,10 @@ export interface Log {
 /** Called once, with an error or a value. */
 export type Answer<T> = (error: Error | undefined, value: T | undefined) => void
 
-/** `fsync`: an append answers when it is on the disk. `os`: when the operating system has it. */
-export type LogDurability = 'fsync' | 'os'
-
-export interface LogTopicSettings {
-  readonly partitions: number
-  /** Default 'fsync'. */
-  readonly durability?: LogDurability
-  /** Made by the system for itself. */
-  readonly internal?: boolean
-  /** A segment is closed before it grows beyond this. Default 64 MiB. */
-  readonly segmentBytes?: number
-  /** A segment is closed when a batch is so much later than its first one (by their timestamps). Default 7 days. */
-  readonly segmentMs?: DurationMs
-  /**
-   * What becomes of old records. Default 'delete', as `retentionMs` and `retentionBytes` say. 'compact' keeps the latest
-   * one of each key, and refuses records without a key; those that were there before stay.
-   */
-  readonly cleanup?: 'delete' | 'compact' | 'compact,delete'
-  /** A segment whose latest record is older goes. Default null: records stay for ever. */
-  readonly retentionMs?: DurationMs | null
-  /** The oldest segments of a partition go while it holds more. Default null: no limit. */
-  readonly retentionBytes?: number | null
-  /** How long compaction keeps a tombstone. Default 24 hours. */
-  readonly deleteRetentionMs?: DurationMs
-  /** A partition is compacted when this part of it was not yet. Default 0.5. */
-  readonly minCleanableDirtyRatio?: number
-  /** Younger records are not compacted. Default 0. */
-  readonly minCompactionLagMs?: DurationMs
-  /** A record is compacted at the latest after this. Default null: when the ratio says so. */
-  readonly maxCompactionLagMs?: DurationMs | null
-  /** Larger records are refused. Default 1,048,588, Kafka's; no limit for internal topics. */
-  readonly recordBytesMax?: number
-  /** Whose clock a record's timestamp is. Default 'createTime': the producer's. */
-  readonly timestampType?: 'createTime' | 'logAppendTime'
-}
-
 export interface LogTopic {
   readonly id: TopicId
   readonly name: string
-  readonly settings: Required<LogTopicSettings>
+  readonly settings: Required<TopicSettings>
   /** Grows when the topic is altered. */
   readonly partitions: readonly LogPartition[]
 }

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { BatchBuilder } from '../record/batch-builder.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { type SimSys, simSys } from '../sim/sim-sys.ts'
 import type { HousekeepingReport } from './housekeeping.ts'
-import type { Log, LogOptions, LogPartition, LogTopic, LogTopicSettings } from './log.ts'
+import type { Log, LogOptions, LogPartition, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
 
 const HOUR = 3_600_000
@@ -20,7 +21,7 @@ function open(options: LogOptions = {}): void {
   log = openLog(sys, '/log', options)
 }
 
-function create(settings: Partial<LogTopicSettings>, name = 't'): LogPartition {
+function create(settings: Partial<TopicSettings>, name = 't'): LogPartition {
   log.createTopic(name, { partitions: 1, segmentBytes: 1024, ...settings }, (error) =>
     expect(error).toBeUndefined(),
   )

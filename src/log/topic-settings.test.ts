@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import type { LogTopicSettings } from './log.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { changedSettings, checkedSettings, completeSettings } from './topic-settings.ts'
 
-function settings(more: object = {}): LogTopicSettings {
+function settings(more: object = {}): TopicSettings {
   return { partitions: 3, ...more }
 }
 

@@ -1,12 +1,12 @@
 import { MillraceError } from '../base/errors.ts'
-import type { LogTopicSettings } from './log.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 
 /*
  * What a topic may be called and how it may be set, with Kafka's meanings and, where it makes sense for a log of one
  * node, its defaults. Everything is checked here, once, before it is journaled; what a journal holds is trusted.
  */
 
-export type CompleteSettings = Required<LogTopicSettings>
+export type CompleteSettings = Required<TopicSettings>
 
 const MIB = 1024 * 1024
 const HOUR_MS = 3_600_000
@@ -34,7 +34,7 @@ const INT32_MAX = 0x7fff_ffff
 const PARTITIONS_MAX = 100_000
 
 /** The settings of a new topic. Throws MILLRACE_INVALID_ARGUMENT for a bad name or setting. */
-export function checkedSettings(name: string, settings: LogTopicSettings): CompleteSettings {
+export function checkedSettings(name: string, settings: TopicSettings): CompleteSettings {
   checkName(name)
   return checked(name, completeSettings(settings))
 }
@@ -43,7 +43,7 @@ export function checkedSettings(name: string, settings: LogTopicSettings): Compl
 export function changedSettings(
   name: string,
   present: CompleteSettings,
-  changes: Partial<LogTopicSettings>,
+  changes: Partial<TopicSettings>,
 ): CompleteSettings {
   const wanted = checked(name, { ...present, ...defined(changes) })
   if (wanted.internal !== present.internal)
@@ -58,11 +58,11 @@ export function changedSettings(
 }
 
 /** What is not said is the default; also for topics that a version with fewer settings made. */
-export function completeSettings(settings: LogTopicSettings): CompleteSettings {
+export function completeSettings(settings: TopicSettings): CompleteSettings {
   const internal = settings.internal ?? false
   // State that one key holds may be larger than what a user may send.
   const recordBytesMax = internal ? INT32_MAX : DEFAULT_SETTINGS.recordBytesMax
-  const given = defined(settings) as LogTopicSettings
+  const given = defined(settings) as TopicSettings
   return { ...DEFAULT_SETTINGS, recordBytesMax, ...given }
 }
 
@@ -120,7 +120,7 @@ function checked(name: string, settings: CompleteSettings): CompleteSettings {
 }
 
 /** Without the keys that are there with the value undefined. */
-function defined(settings: Partial<LogTopicSettings>): Partial<LogTopicSettings> {
+function defined(settings: Partial<TopicSettings>): Partial<TopicSettings> {
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))
 }
 

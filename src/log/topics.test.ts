@@ -2,8 +2,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import { readBatchHeader, verifyBatch } from '../record/batch-header.ts'
 import { BatchReader } from '../record/batch-reader.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { type SimSys, simSys } from '../sim/sim-sys.ts'
-import type { Log, LogPartition, LogTopic, LogTopicSettings } from './log.ts'
+import type { Log, LogPartition, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
 
 let sys: SimSys
@@ -14,7 +15,7 @@ beforeEach(() => {
   log = openLog(sys, '/log')
 })
 
-function create(name: string, settings: Partial<LogTopicSettings> = {}): LogTopic {
+function create(name: string, settings: Partial<TopicSettings> = {}): LogTopic {
   let made: LogTopic | undefined
   log.createTopic(name, { partitions: 1, ...settings }, (error, topic) => {
     expect(error).toBeUndefined()

@@ -1,7 +1,8 @@
 import type { TopicId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { ENTRY_TYPE, type EntryType } from './journal-entry.ts'
-import type { Answer, LogBatch, LogTopic, LogTopicSettings } from './log.ts'
+import type { Answer, LogBatch, LogTopic } from './log.ts'
 import type { Partition, PartitionHost } from './partition.ts'
 import { newPartitionRecords, type TopicRecord, writeShape } from './shape-entries.ts'
 import { Topic } from './topic.ts'
@@ -89,7 +90,7 @@ export class Topics {
     return result
   }
 
-  create(name: string, settings: LogTopicSettings, answer: Answer<LogTopic>): void {
+  create(name: string, settings: TopicSettings, answer: Answer<LogTopic>): void {
     const complete = checkedSettings(name, settings)
     this.#inTurn(name, answer, (done) => {
       const known = this.#byName.get(name)
@@ -98,7 +99,7 @@ export class Topics {
     })
   }
 
-  alter(name: string, changes: Partial<LogTopicSettings>, answer: Answer<LogTopic>): void {
+  alter(name: string, changes: Partial<TopicSettings>, answer: Answer<LogTopic>): void {
     this.#inTurn(name, answer, (done) => {
       const topic = this.#byName.get(name)
       if (topic === undefined) done(unknown(name, this.#host.folder), undefined)
@@ -134,7 +135,7 @@ export class Topics {
     )
   }
 
-  #alter(topic: Topic, changes: Partial<LogTopicSettings>, done: Answer<LogTopic>): void {
+  #alter(topic: Topic, changes: Partial<TopicSettings>, done: Answer<LogTopic>): void {
     let settings: CompleteSettings
     try {
       settings = changedSettings(topic.name, topic.settings, changes)

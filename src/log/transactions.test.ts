@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { BatchBuilder } from '../record/batch-builder.ts'
 import { decodeCommitted } from '../record/committed-filter.ts'
 import { controlBatch, type MarkerKind } from '../record/control-batch.ts'
+import type { Durability } from '../record/topic-settings.ts'
 import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
 import { decodeAborted, encodeAborted } from './aborted-index.ts'
-import type { Answer, Log, LogBatch, LogDurability, LogOptions, LogPartition, LogTopic } from './log.ts'
+import type { Answer, Log, LogBatch, LogOptions, LogPartition, LogTopic } from './log.ts'
 import { openLog } from './open.ts'
 import { LogVerifier } from './verify.ts'
 
@@ -13,7 +14,7 @@ let sys: SimSys
 let log: Log
 let topic: LogTopic
 
-function open(options: LogOptions = {}, durability: LogDurability = 'fsync'): void {
+function open(options: LogOptions = {}, durability: Durability = 'fsync'): void {
   log = openLog(sys, '/log', options)
   log.createTopic('t', { partitions: 2, segmentBytes: 1024, durability }, () => {})
   sys.time.runUntilIdle()

@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.ts'
 import type { PartitionId } from '../base/brands.ts'
+import { MillraceError } from '../base/errors.ts'
 import { murmur2, toPositive } from '../base/murmur2.ts'
 
 /** Where a key belongs, exactly as every Kafka client of the Java line says: murmur2 without its sign, modulo. */
@@ -11,6 +12,18 @@ export function partitionOf(
 ): PartitionId {
   assert(partitions > 0, () => `a topic has at least one partition, got ${partitions}`)
   return toPositive(murmur2(bytes, start, end)) % partitions
+}
+
+/** Why a partition that somebody asked for cannot be had; undefined: it is there. */
+export function refusedPartition(
+  topic: { readonly name: string; readonly partitions: number },
+  wanted: number,
+): MillraceError | undefined {
+  if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return undefined
+  return new MillraceError(
+    'MILLRACE_INVALID_ARGUMENT',
+    `${topic.name} has no partition ${wanted}: it has partitions 0 to ${topic.partitions - 1}`,
+  )
 }
 
 /**

@@ -1,8 +1,9 @@
 import { answered } from '../base/answered.ts'
 import type { Offset } from '../base/brands.ts'
 import type { HousekeepingReport, HousekeepingStatus, TopicChanges, TopicDetails } from '../broker/admin.ts'
-import type { TopicDescription, TopicSettings } from '../broker/broker.ts'
+import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
+import type { TopicSettings } from '../record/topic-settings.ts'
 import { knownTopic } from './topics.ts'
 
 /** What an operator may do with topics. Settings have Kafka's meanings; times are milliseconds, sizes bytes. */

@@ -4,7 +4,7 @@ import { isMillraceError, MillraceError } from '../base/errors.ts'
 import type { PartitionBatch, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { BatchBuilder } from '../record/batch-builder.ts'
-import { partitionOf } from '../record/partitioner.ts'
+import { partitionOf, refusedPartition } from '../record/partitioner.ts'
 import type { Topic } from '../streams/topic.ts'
 import type { Sys } from '../sys/sys.ts'
 import { CommittedRecords } from './committed-records.ts'
@@ -111,9 +111,9 @@ export class Transaction {
 
   #partitionFor(topic: TopicDescription, key: Uint8Array | null, wanted: number | undefined): number {
     if (wanted !== undefined) {
-      if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return wanted
-      const problem = `${topic.name} has no partition ${wanted}: it has partitions 0 to ${topic.partitions - 1}`
-      throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+      const refusal = refusedPartition(topic, wanted)
+      if (refusal !== undefined) throw refusal
+      return wanted
     }
     if (key !== null) return partitionOf(key, topic.partitions)
     this.#unkeyed += 1

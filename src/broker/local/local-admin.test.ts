@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { openLog } from '../../log/open.ts'
 import { BatchBuilder } from '../../record/batch-builder.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import { type SimSys, simSys } from '../../sim/sim-sys.ts'
-import type { Answer, TopicDescription, TopicSettings } from '../broker.ts'
+import type { Answer, TopicDescription } from '../broker.ts'
 import { LocalBroker } from './local-broker.ts'
 
 let sys: SimSys

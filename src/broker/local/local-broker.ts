@@ -12,6 +12,7 @@ import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.
 import { MillraceError } from '../../base/errors.ts'
 import type { Log, LogPartition, LogTopic } from '../../log/log.ts'
 import { batchRecordCount } from '../../record/batch-header.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import type { Sys } from '../../sys/sys.ts'
 import type {
   Answer,
@@ -25,7 +26,6 @@ import type {
   PartitionBounds,
   PartitionReader,
   TopicDescription,
-  TopicSettings,
 } from '../broker.ts'
 import type { CoordinatorRecord } from '../coordinators/coordinator.ts'
 import { GroupMachine } from '../coordinators/groups/group-machine.ts'

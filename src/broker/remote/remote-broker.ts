@@ -8,6 +8,7 @@
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { isMillraceError } from '../../base/errors.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import type { HttpClient } from '../../sys/http.ts'
 import type { Sys, Timer } from '../../sys/sys.ts'
 import type {
@@ -22,7 +23,6 @@ import type {
   PartitionBounds,
   PartitionReader,
   TopicDescription,
-  TopicSettings,
 } from '../broker.ts'
 import type { FullBroker } from '../full-broker.ts'
 import { Connection } from './connection.ts'

@@ -7,6 +7,7 @@
  */
 import type { Offset, PartitionId, Timestamp, TopicId } from '../../base/brands.ts'
 import { MillraceError } from '../../base/errors.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import type { Sys } from '../../sys/sys.ts'
 import type {
   Answer,
@@ -21,7 +22,6 @@ import type {
   PartitionBounds,
   PartitionReader,
   TopicDescription,
-  TopicSettings,
 } from '../broker.ts'
 import { type BrokerFaults, NO_FAULTS } from './broker-faults.ts'
 import { SimulatedReader } from './simulated-reader.ts'

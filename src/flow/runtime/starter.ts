@@ -3,7 +3,8 @@
  * the one that ran before. Every step of it waits for an answer of the broker; `step` looks whether it is there.
  */
 import { MillraceError } from '../../base/errors.ts'
-import type { Broker, Membership, TopicDescription, TopicSettings } from '../../broker/broker.ts'
+import type { Broker, Membership, TopicDescription } from '../../broker/broker.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import { comparePlans } from '../graph/compare-plans.ts'
 import { describePlan, type PlanDescription } from '../graph/describe.ts'
 import { planTopic } from '../graph/internal-topics.ts'

@@ -5,7 +5,8 @@ import { decodeRecords } from '../../record/batch-reader.ts'
 import { controlBatch } from '../../record/control-batch.ts'
 import { type SimSys, simSys } from '../../sim/sim-sys.ts'
 import type { HousekeepingReport } from '../housekeeping.ts'
-import type { Log, LogOptions, LogPartition, LogTopicSettings } from '../log.ts'
+import type { Log, LogOptions, LogPartition } from '../log.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import { openLog } from '../open.ts'
 import type { Partition } from '../partition.ts'
 import { LogVerifier } from '../verify.ts'
@@ -33,7 +34,7 @@ function reopen(options: LogOptions = {}): void {
   open(options)
 }
 
-function create(settings: Partial<LogTopicSettings> = {}): void {
+function create(settings: Partial<TopicSettings> = {}): void {
   const all = {
     partitions: 1,
     segmentBytes: 1024,

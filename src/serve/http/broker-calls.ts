@@ -7,7 +7,7 @@
  */
 import { MillraceError } from '../../base/errors.ts'
 import type { TopicChanges } from '../../broker/admin.ts'
-import type { Answer, CommitGroup, Membership, PartitionBatch, TopicSettings } from '../../broker/broker.ts'
+import type { Answer, CommitGroup, Membership, PartitionBatch } from '../../broker/broker.ts'
 import type { FullBroker } from '../../broker/full-broker.ts'
 import type {
   CommitPositions,
@@ -27,6 +27,7 @@ import type {
   TransactionPartition,
   WholeTransaction,
 } from '../../broker/transactions.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import {
   anything,
   bytes,
