@@ -24,7 +24,7 @@ function batchOf(bytes: number): Uint8Array {
 
 function append(bytes: number): { error: Error | undefined; answered: boolean } {
   const told: { error: Error | undefined; answered: boolean } = { error: undefined, answered: false }
-  log.append([{ topic: partition.topic.id, partition: 0, bytes: batchOf(bytes) }], (error) => {
+  log.append([{ topic: partition.topic.id, partition: partition.index, bytes: batchOf(bytes) }], (error) => {
     told.error = error
     told.answered = true
   })
@@ -35,7 +35,7 @@ function append(bytes: number): { error: Error | undefined; answered: boolean } 
 function openFresh(): void {
   sys = simSys(1)
   log = openLog(sys, FOLDER, { segmentFirstBytes: 1000 })
-  log.createTopic('t', { partitions: 1 }, () => {})
+  log.createTopic('t', { partitions: 2 }, () => {})
   sys.time.runUntilIdle()
   partition = log.topic('t')?.partitions[0] as LogPartition as Partition
   sys.disk.delaySync(10)
@@ -46,9 +46,9 @@ beforeEach(openFresh)
 /** Appends large groups until the disk has room for the segment, but not for the journal; returns how many. */
 function refusedByJournal(before: (attempt: number) => unknown = () => {}): number {
   for (let attempt = 1; attempt < 1000; attempt += 1) {
+    before(attempt)
     const { end } = partition
     sys.disk.diskFull(LARGE + 500)
-    before(attempt)
     const told = append(LARGE)
     if (told.error !== undefined) {
       expect(told.error.message).toMatch(/cannot write .*[.]journal: the disk is full/)
@@ -84,6 +84,28 @@ test('its sync that ends later does not count for what was written there since',
   expect(active.sizeBytes).toBeGreaterThan(sizeBytes)
   // The small group is durable in the journal only: the next checkpoint must sync the segment.
   expect(active.syncedBytes).toBe(sizeBytes)
+})
+
+test('nor where it would have been the first of its segment: a close syncs what is there now', () => {
+  const last = refusedByJournal()
+  for (let seed = 1; seed <= 10; seed += 1) {
+    openFresh()
+    refusedByJournal((attempt) => {
+      if (attempt < last) return
+      partition = log.topic('t')?.partitions[1] as LogPartition as Partition
+      // It ends before the journal is asked.
+      sys.disk.delaySync(0)
+    })
+    expect([partition.index, partition.end]).toEqual([1, 0])
+    append(100)
+    sys.time.runUntilIdle()
+    expect(partition.active.syncedBytes).toBe(0)
+    log.close((error) => expect(error).toBeUndefined())
+    sys.time.runUntilIdle()
+    const again = openLog(restartSys(sys, seed), FOLDER)
+    const found = again.topic('t')?.partitions[1] as LogPartition
+    expect(found.read(0, 10_000)?.next).toBe(1)
+  }
 })
 
 test('a failure of its sync ends the log', () => {

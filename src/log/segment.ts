@@ -175,6 +175,8 @@ export class Segment {
     this.exists = false
     this.sizeBytes = 0
     this.next = this.base
+    this.syncedBytes = 0
+    this.#firstTimestamp = undefined
     this.#index = undefined
   }
 
