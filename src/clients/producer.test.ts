@@ -90,6 +90,30 @@ function texts(count: number, from = 0): string[] {
   return Array.from({ length: count }, (_, index) => `r${from + index}`)
 }
 
+test('a time that no batch can hold is refused alone: nothing empty is sent, and what comes next goes', () => {
+  const world = new World(2)
+  const producer = world.producer()
+  const outcomes: string[] = []
+  const send = (timestamp: number, partition: number): void => {
+    producer.send(world.description, { ...record('x'), timestamp }, partition, (error, place, offset) => {
+      outcomes.push(error === undefined ? `${place}@${offset}` : codeOf(error))
+    })
+  }
+  send(Number.NaN, 0)
+  send(1.5, 0)
+  send(7, 1)
+  world.flush(producer)
+  expect(outcomes).toEqual(['MILLRACE_BAD_TIMESTAMP', 'MILLRACE_BAD_TIMESTAMP', '1@0'])
+  expect(producer.bufferedBytes).toBe(0)
+  // One that stands too far from the first of its batch.
+  send(Number.MAX_SAFE_INTEGER, 0)
+  send(Number.MIN_SAFE_INTEGER, 0)
+  send(8, 0)
+  world.flush(producer)
+  expect(outcomes.slice(3).sort()).toEqual(['0@0', '0@1', 'MILLRACE_BAD_TIMESTAMP'])
+  expect(producer.bufferedBytes).toBe(0)
+})
+
 describe('batches', () => {
   test('a single send leaves in the same turn: no timer is waited for', () => {
     const world = new World()

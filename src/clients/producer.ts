@@ -31,6 +31,8 @@ const BATCH_BYTES_MAX = 512 * 1024
 const RETRY_MS = 100
 /** What a record takes beside its key and value: numbers, a promise's closure. */
 const RECORD_OVERHEAD_BYTES = 64
+/** So many builders are kept: a batch's memory may have grown to twice BATCH_BYTES_MAX. */
+const SPARE_MAX = 4
 const SEQUENCES = 2 ** 31
 
 /** Where batches go: the plain way, or into a transaction. */
@@ -75,7 +77,8 @@ interface OpenBatch {
   readonly partition: PartitionId
   readonly builder: BatchBuilder
   readonly answers: SendAnswer[]
-  bytes: number
+  /** What its records count in the buffer. */
+  cost: number
 }
 
 interface SentBatch {
@@ -112,6 +115,10 @@ export class Producer {
   #open = new Map<string, OpenBatch>()
   /** Batches that cannot grow and wait for their turn, in the order of their records. */
   #full: OpenBatch[] = []
+  /** The open batch that the last record went into: mostly the next one goes there too. */
+  #last: OpenBatch | undefined
+  /** Builders whose memory is used again. */
+  readonly #spare: BatchBuilder[] = []
   readonly #blocked: Blocked[] = []
   #bufferedBytes = 0
   #scheduled = false
@@ -149,7 +156,7 @@ export class Producer {
   /**
    * Appends one record; `answer` comes when it is as durable as its topic promises.
    * @param partition undefined: by the key; without a key one partition after the other, a batch each.
-   * Errors: MILLRACE_RECORD_TOO_LARGE, MILLRACE_TIMEOUT, MILLRACE_CLOSED, those of the log.
+   * Errors: MILLRACE_RECORD_TOO_LARGE, MILLRACE_BAD_TIMESTAMP, MILLRACE_TIMEOUT, MILLRACE_CLOSED, those of the log.
    */
   send(
     topic: TopicDescription,
@@ -164,17 +171,10 @@ export class Producer {
       return
     }
     const cost = bytes + RECORD_OVERHEAD_BYTES
-    const enter = (): void => {
-      this.#bufferedBytes += cost
-      this.#append(topic, record, partition, bytes, (error, place, offset) => {
-        this.#bufferedBytes -= cost
-        answer(error, place, offset)
-      })
-    }
     // One record always has room, however large; and nobody overtakes those that wait.
     const fits = this.#bufferedBytes === 0 || this.#bufferedBytes + cost <= this.#options.bufferBytes
-    if (fits && this.#blocked.length === 0) enter()
-    else this.#block(enter, cost, answer)
+    if (fits && this.#blocked.length === 0) this.#append(topic, record, partition, bytes, answer)
+    else this.#block(() => this.#append(topic, record, partition, bytes, answer), cost, answer)
   }
 
   /** Calls `done` when everything sent so far was answered. */
@@ -243,20 +243,43 @@ export class Producer {
     answer: SendAnswer,
   ): void {
     const partition = wanted ?? this.#partitionFor(topic, record.key, bytes)
-    const name = nameOf({ topic, partition })
-    let batch = this.#open.get(name)
-    if (batch === undefined) {
-      batch = { topic, partition, builder: new BatchBuilder(1024), answers: [], bytes: 0 }
-      this.#open.set(name, batch)
+    const cost = bytes + RECORD_OVERHEAD_BYTES
+    const batch = this.#batchFor(topic, partition)
+    try {
+      batch.builder.append(record.timestamp, record.key, record.value, record.headers)
+    } catch (error) {
+      // A batch that was begun for it has nothing to send.
+      if (batch.builder.count === 0) this.#forget(batch)
+      answer(error as Error, -1, -1)
+      return
     }
-    batch.builder.append(record.timestamp, record.key, record.value, record.headers)
     batch.answers.push(answer)
-    batch.bytes += bytes
-    if (batch.bytes >= BATCH_BYTES_MAX) {
-      this.#open.delete(name)
+    batch.cost += cost
+    this.#bufferedBytes += cost
+    if (batch.builder.sizeBytes >= BATCH_BYTES_MAX) {
+      this.#forget(batch)
       this.#full.push(batch)
     }
     this.#schedule()
+  }
+
+  #forget(batch: OpenBatch): void {
+    this.#open.delete(nameOf(batch))
+    this.#last = undefined
+  }
+
+  #batchFor(topic: TopicDescription, partition: PartitionId): OpenBatch {
+    const last = this.#last
+    if (last !== undefined && last.topic === topic && last.partition === partition) return last
+    const name = nameOf({ topic, partition })
+    let batch = this.#open.get(name)
+    if (batch === undefined) {
+      const builder = this.#spare.pop() ?? new BatchBuilder(1024)
+      batch = { topic, partition, builder, answers: [], cost: 0 }
+      this.#open.set(name, batch)
+    }
+    this.#last = batch
+    return batch
   }
 
   #partitionFor(topic: TopicDescription, key: Uint8Array | null, bytes: number): PartitionId {
@@ -306,6 +329,7 @@ export class Producer {
 
   /** Not two of one partition: with more under way than the log remembers a repeated one would look like a new one. */
   #next(): readonly OpenBatch[] {
+    this.#last = undefined
     if (this.#full.length === 0) return this.#takeAll()
     const chosen = new Map<string, OpenBatch>()
     this.#full = this.#full.filter((batch) => {
@@ -323,6 +347,7 @@ export class Producer {
   }
 
   #takeAll(): readonly OpenBatch[] {
+    this.#last = undefined
     const all = [...this.#full, ...this.#open.values()]
     this.#full = []
     this.#open = new Map()
@@ -334,12 +359,23 @@ export class Producer {
     const { compression } = this.#options
     const identity = this.#identity
     const name = nameOf(open)
-    if (identity === undefined) return { topic: topic.id, partition, bytes: builder.build({ compression }) }
+    if (identity === undefined) {
+      const bytes = builder.build({ compression })
+      this.#release(builder)
+      return { topic: topic.id, partition, bytes }
+    }
     const baseSequence = this.#sequences.get(name) ?? 0
     this.#sequences.set(name, (baseSequence + builder.count) % SEQUENCES)
     const { transactional } = this.#port
     const bytes = builder.build({ ...identity, baseSequence, compression, transactional })
+    this.#release(builder)
     return { topic: topic.id, partition, bytes }
+  }
+
+  #release(builder: BatchBuilder): void {
+    if (this.#spare.length === SPARE_MAX) return
+    builder.reset()
+    this.#spare.push(builder)
   }
 
   #attempt(sent: SentAppend): void {
@@ -368,12 +404,18 @@ export class Producer {
   #settle(sent: SentAppend, error: Error | undefined, offsets: readonly Offset[] | undefined): void {
     this.#sent.splice(this.#sent.indexOf(sent), 1)
     if (error !== undefined) this.#forgetIdentity()
-    for (const [index, { open }] of sent.batches.entries()) settle(open, error, offsets?.[index] ?? -1)
+    for (const [index, { open }] of sent.batches.entries()) this.#answer(open, error, offsets?.[index] ?? -1)
     const [oldest] = this.#sent
     if (oldest?.waits === true) this.#attempt(oldest)
     this.#letIn()
     this.#leave()
     this.#tellFlushed()
+  }
+
+  #answer({ partition, answers, cost }: OpenBatch, error: Error | undefined, base: Offset): void {
+    this.#bufferedBytes -= cost
+    let offset = base
+    for (const answer of answers) answer(error, partition, error === undefined ? offset++ : -1)
   }
 
   /** The log may miss the numbers that failed: a new id begins at 0 everywhere. */
@@ -388,7 +430,7 @@ export class Producer {
     this.#port.identify((error, identity) => {
       this.#identifying = false
       if (identity === undefined) {
-        for (const each of this.#takeAll()) settle(each, error, -1)
+        for (const each of this.#takeAll()) this.#answer(each, error, -1)
         this.#letIn()
         this.#tellFlushed()
       } else {
@@ -416,9 +458,4 @@ function nameOf({
   readonly partition: number
 }): string {
   return `${topic.id}/${partition}`
-}
-
-function settle({ partition, answers }: OpenBatch, error: Error | undefined, base: Offset): void {
-  let offset = base
-  for (const answer of answers) answer(error, partition, error === undefined ? offset++ : -1)
 }

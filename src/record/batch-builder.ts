@@ -258,7 +258,7 @@ export class BatchBuilder {
   /** The timestamp as the batch holds it; the first one is the batch's. */
   #deltaOf(timestamp: Timestamp): number {
     if (this.#count === 0) {
-      assert(Number.isSafeInteger(timestamp), () => `a timestamp is a safe integer, got ${timestamp}`)
+      if (!Number.isSafeInteger(timestamp)) throw badTimestamp(timestamp, timestamp)
       this.#baseTimestamp = timestamp
       this.#maxTimestamp = timestamp
     }

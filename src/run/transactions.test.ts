@@ -46,6 +46,26 @@ describe('log.transaction', () => {
     expect(log.describe(left).partitions.map(({ end }) => end)).toEqual([2, 2, 2, 2])
   })
 
+  test.each([Number.NaN, 1.5, Number.POSITIVE_INFINITY, 2 ** 60])(
+    'a record with the time %d is refused in words for its sender, and the rest goes its way',
+    async (timestamp) => {
+      await using log = await open('memory:')
+      const refused = {
+        code: 'MILLRACE_BAD_TIMESTAMP',
+        message: expect.stringMatching(/for left is .*Date[.]now/),
+      }
+      await expect(log.send(left, 'never', { timestamp, partition: 1 })).rejects.toMatchObject(refused)
+      await log.transaction((transaction) => {
+        expect(() => transaction.send(left, 'never', { timestamp, partition: 2 })).toThrow(
+          expect.objectContaining(refused),
+        )
+        transaction.send(left, 'a', { partition: 3 })
+      })
+      await log.send(left, 'b', { timestamp: -1, partition: 0 })
+      expect((await values(log, left)).sort()).toEqual(['a', 'b'])
+    },
+  )
+
   test('too large for one group of the log is refused, and nothing of it is written', async () => {
     await using log = await open('memory:')
     await log.send(left, 'small')
