@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import type { DurationMs } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import { openLog } from '../log/open.ts'
 import { MemoryDisk } from '../sys/memory/memory-disk.ts'
@@ -12,6 +13,8 @@ const MEMORY_FOLDER = '/memory'
 export interface OpenBrokerOptions {
   /** Retention and compaction run in the background. Default: only when they are asked for. */
   readonly housekeeping?: HousekeepingOptions
+  /** See LocalBrokerOptions. */
+  readonly positionsRetentionMs?: DurationMs | undefined
 }
 
 /**
@@ -27,13 +30,15 @@ export function openBroker(
   baseFolder = '/',
   options: OpenBrokerOptions = {},
 ): FullBroker {
+  const { housekeeping, positionsRetentionMs } = options
+  const positions = positionsRetentionMs === undefined ? {} : { positionsRetentionMs }
   if (place === 'memory:') {
     const world: Sys = { ...sys, disk: new MemoryDisk() }
-    return new LocalBroker(world, openLog(world, MEMORY_FOLDER, options))
+    return new LocalBroker(world, openLog(world, MEMORY_FOLDER, { housekeeping }), positions)
   }
   // Nobody above verifies again what it decodes: a flipped bit must end here, with file and position.
   const folder = `${folderOf(place, baseFolder)}/log`
-  return new LocalBroker(sys, openLog(sys, folder, { verifyReads: true, ...options }))
+  return new LocalBroker(sys, openLog(sys, folder, { verifyReads: true, housekeeping }), positions)
 }
 
 /** The absolute folder of a `file:` place. */

@@ -139,3 +139,25 @@ describe('groups', () => {
     await expect(log.groups.delete('g')).rejects.toMatchObject({ code: 'MILLRACE_UNKNOWN_GROUP' })
   })
 })
+
+describe('positions of a group without members', () => {
+  const positionsOf = (log: OpenLog): number => log.groups.describe('g')?.positions.length ?? 0
+
+  test('are gone after positionsRetention', async () => {
+    await using log = await open('memory:', { positionsRetention: '50ms' })
+    await log.send(words, 'a', { partition: 0 })
+    await log.groups.reset('g', { to: 'latest', topic: 'words' })
+    expect(positionsOf(log)).toBe(2)
+    await expect.poll(() => positionsOf(log), { timeout: 5_000 }).toBe(0)
+  })
+
+  test('stay for a week by default, and a nonsensical time is refused by name', async () => {
+    await using log = await filled()
+    await log.groups.reset('g', { to: 'latest', topic: 'words' })
+    await new Promise((resolve) => setTimeout(resolve, 200))
+    expect(positionsOf(log)).toBe(2)
+    await expect(open('memory:', { positionsRetention: '5 parsecs' as '5s' })).rejects.toThrow(
+      /positionsRetention.*parsecs/,
+    )
+  })
+})

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
+import { type Duration, durationMs } from '../base/duration.ts'
 import { isMillraceError, MillraceError } from '../base/errors.ts'
 import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
@@ -230,6 +231,11 @@ export interface OpenOptions {
    * `open` the URL. Not for the URL of an app, which serves its log itself.
    */
   readonly http?: number | undefined
+  /**
+   * A consumer group that has no member for so long, while the log is open, loses its positions. Default '7d', as
+   * Kafka's `offsets.retention.minutes`. Not for the URL of an app.
+   */
+  readonly positionsRetention?: Duration | undefined
 }
 
 /**
@@ -245,15 +251,16 @@ export async function open<const A extends string>(
   options: OpenOptions = {},
 ): Promise<OpenLog> {
   if (isAppUrl(at)) {
-    if (options.http !== undefined) {
-      const problem = `${at} is served by the process that holds it: leave out http`
+    const given = Object.entries(options).find(([, value]) => value !== undefined)
+    if (given !== undefined) {
+      const problem = `${at} is served by the process that holds it: leave out ${given[0]}, or give it there`
       throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
     }
     const { sys, broker } = await connectToApp(at)
     return new OpenLog(sys, broker)
   }
   const place = openPlace(at, resolve('.'))
-  const log = new OpenLog(place.sys, brokerOf(place, at))
+  const log = new OpenLog(place.sys, brokerOf(place, at, options))
   try {
     announce(place, options.http === undefined ? undefined : await log.serve(options.http))
   } catch (error) {
@@ -263,9 +270,11 @@ export async function open<const A extends string>(
   return log
 }
 
-function brokerOf(place: OpenPlace, at: string): FullBroker {
+function brokerOf(place: OpenPlace, at: string, { positionsRetention }: OpenOptions): FullBroker {
+  const positionsRetentionMs =
+    positionsRetention === undefined ? undefined : durationMs(positionsRetention, 'positionsRetention')
   try {
-    return openBroker(place.sys, place.url, '/', { housekeeping: {} })
+    return openBroker(place.sys, place.url, '/', { housekeeping: {}, positionsRetentionMs })
   } catch (error) {
     if (!isMillraceError(error) || error.code !== 'MILLRACE_LOCKED') throw error
     const url = announcedUrl(place)
