@@ -1,4 +1,5 @@
 import { MillraceError } from '../base/errors.ts'
+import { shownValue } from '../base/shown-value.ts'
 import type { TopicSettings } from '../record/topic-settings.ts'
 
 /*
@@ -91,8 +92,9 @@ function checked(name: string, settings: CompleteSettings): CompleteSettings {
     if (settings[key] !== null) integer(key, from)
   }
   const oneOf = (key: keyof CompleteSettings, ...values: readonly unknown[]) => {
-    if (values.includes(settings[key])) return
-    throw invalid(name, `${key} is ${JSON.stringify(settings[key])}; expected ${values.join(' or ')}`)
+    const value = settings[key]
+    if (values.includes(value)) return
+    throw invalid(name, `${key} is ${shownValue(value)}; expected ${values.join(' or ')}`)
   }
   integer('partitions', 1, PARTITIONS_MAX)
   oneOf('durability', 'fsync', 'os')

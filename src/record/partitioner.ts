@@ -2,6 +2,7 @@ import { assert } from '../base/assert.ts'
 import type { PartitionId } from '../base/brands.ts'
 import { MillraceError } from '../base/errors.ts'
 import { murmur2, toPositive } from '../base/murmur2.ts'
+import { shownValue } from '../base/shown-value.ts'
 
 /** Where a key belongs, exactly as every Kafka client of the Java line says: murmur2 without its sign, modulo. */
 export function partitionOf(
@@ -22,7 +23,7 @@ export function refusedPartition(
   if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return undefined
   return new MillraceError(
     'MILLRACE_INVALID_ARGUMENT',
-    `${topic.name} has no partition ${wanted}: it has partitions 0 to ${topic.partitions - 1}`,
+    `${topic.name} has no partition ${shownValue(wanted)}: it has partitions 0 to ${topic.partitions - 1}`,
   )
 }
 

@@ -139,6 +139,8 @@ export function validated(
   result: ReturnType<StandardSchemaV1['~standard']['validate']>,
   vendor: string,
 ): unknown {
+  if (typeof result !== 'object' || result === null)
+    throw invalid(`the ${vendor} schema answers with ${String(result)}, expected { value } or { issues }`)
   if (result instanceof Promise || 'then' in result) {
     // Its outcome is of no use any more, but a rejection must not end the process.
     Promise.resolve(result).catch(() => undefined)

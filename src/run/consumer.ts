@@ -11,6 +11,7 @@ import { WorkWatch } from '../clients/work-watch.ts'
 import type { TopicSpec } from '../flow/graph/plan.ts'
 import { topicSpecOf } from '../streams/topic.ts'
 import type { Sys } from '../sys/sys.ts'
+import { checkFunction } from './argument-checks.ts'
 import { Bell } from './bell.ts'
 import { type Chunk, ConsumerChunks } from './consumer-chunks.ts'
 import { ConsumerIterator } from './consumer-iterator.ts'
@@ -23,7 +24,7 @@ import type {
   WorkContext,
   WorkOptions,
 } from './consumer-options.ts'
-import { batchLimits, concurrencyOf, coreOptions } from './consumer-settings.ts'
+import { batchLimits, checkConsumerOptions, concurrencyOf, coreOptions } from './consumer-settings.ts'
 import { type InOrderHost, runInOrder } from './run-in-order.ts'
 import { type ShownRecord, showing, shownRecord } from './shown-record.ts'
 
@@ -86,12 +87,8 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     this.#options = options
     this.#host = host
     this.#bell = new Bell(sys.timers)
+    checkConsumerOptions(options)
     const specs = options.topics.map((topic) => topicSpecOf(topic as never))
-    if (specs.length === 0)
-      throw new MillraceError(
-        'MILLRACE_INVALID_ARGUMENT',
-        'a consumer needs at least one topic: topics: [orders]',
-      )
     this.#specs = new Map(specs.map((spec) => [spec.name, spec]))
     const maxProcessingMs = durationMs(options.maxProcessingTime ?? '5m', 'maxProcessingTime')
     this.#watch = new WorkWatch(sys, maxProcessingMs, (item) => this.#fail(tooLong(item, maxProcessingMs)))
@@ -151,8 +148,8 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
   async *batches(
     options: BatchOptions = {},
   ): AsyncGenerator<readonly ConsumerRecord<T, C>[], void, undefined> {
-    this.#beginOnce()
     const { withinMs, ...limits } = batchLimits(options)
+    this.#beginOnce()
     try {
       for (;;) {
         const chunks = await this.#chunks.gather(
@@ -212,8 +209,9 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     handler: (record: ConsumerRecord<T, C>, context: WorkContext) => Promise<void> | void,
     options: WorkOptions,
   ): Promise<void> {
-    this.#beginOnce()
+    checkFunction(handler, 'the handler of run', 'async (record) => { ... }')
     const { by, limit } = concurrencyOf(options)
+    this.#beginOnce()
     if (limit === 1 && this.#inChunks) return this.#runInOrder(handler)
     const work = new OrderedWork(limit)
     // A slow partition must not fill all places with its records.
@@ -260,7 +258,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
 
   #handlerFailed(work: Handed, error: unknown, signal: AbortSignal): void {
     if (signal.aborted) this.#sys.lines.write('info', `${placeOf(work)} was given up: ${messageOf(error)}`)
-    else this.#fail(error as Error)
+    else this.#fail((error as Error | null | undefined) ?? nothingThrown(work))
   }
 
   /** Work that waited while its partition went away is left to the next owner, unless it counts as done already. */
@@ -446,6 +444,12 @@ function tooLong(work: Handed, limitMs: DurationMs): MillraceError {
   const problem = `the work on ${placeOf(work)} takes longer than ${limitMs} ms`
   const way = 'its partitions go to other members; do less at once, or raise maxProcessingTime'
   return new MillraceError('MILLRACE_TIMEOUT', `${problem}: ${way}`)
+}
+
+/** What ends a consumer must be something: without it, `run` would end as if all were well. */
+function nothingThrown(work: Handed): MillraceError {
+  const problem = `the handler threw null or undefined at ${placeOf(work)}`
+  return new MillraceError('MILLRACE_USER_FUNCTION', `${problem}: throw an Error that says why`)
 }
 
 /** 'orders-0@17' */

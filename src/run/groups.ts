@@ -2,10 +2,12 @@ import { answered } from '../base/answered.ts'
 import type { Offset, Timestamp } from '../base/brands.ts'
 import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
+import { shownValue } from '../base/shown-value.ts'
 import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { GroupDescription, GroupListing, NewPosition } from '../broker/groups.ts'
 import { decodeAssignment } from '../clients/consumer-protocol.ts'
+import { checkOptionalText, checkOptions, checkPlace, checkText } from './argument-checks.ts'
 
 /** A consumer group, or the positions of an application. */
 export interface GroupSummary {
@@ -92,7 +94,12 @@ export class Groups {
    * what the log holds, never outside of it.
    * Throws MILLRACE_GROUP_ACTIVE, MILLRACE_UNKNOWN_GROUP, MILLRACE_UNKNOWN_TOPIC, MILLRACE_INVALID_ARGUMENT.
    */
-  async reset(group: string, { to, topic, partition }: ResetOptions): Promise<GroupSummary> {
+  async reset(group: string, options: ResetOptions): Promise<GroupSummary> {
+    checkText(group, 'the name of the group', 'billing')
+    checkOptions(options, 'where a group is reset to')
+    const { to, topic, partition } = options
+    checkPlace(to, 'to', ['earliest', 'latest'], ['time', 'offset', 'shift'])
+    checkOptionalText(topic, 'topic', 'orders')
     const positions: NewPosition[] = []
     for (const place of this.#placesOf(group, topic, partition)) {
       const offset = await this.#target(place, to)
@@ -108,6 +115,7 @@ export class Groups {
 
   /** Removes a group that nobody is a member of. Throws MILLRACE_GROUP_ACTIVE, MILLRACE_UNKNOWN_GROUP. */
   async delete(group: string): Promise<void> {
+    checkText(group, 'the name of the group', 'billing')
     await answered<void>((answer) => this.#broker.groups.delete(group, answer))
   }
 
@@ -166,11 +174,12 @@ export class Groups {
       const time = timeMs(to.time, 'to.time')
       return answered<Offset>((answer) => this.#broker.offsetForTime(topic.id, partition, time, answer))
     }
-    const wanted = 'offset' in to ? to.offset : (offset ?? start) + to.shift
-    if (!Number.isSafeInteger(wanted)) {
-      const message = `a group is moved to a whole number, not to ${wanted}`
+    const given: unknown = 'offset' in to ? to.offset : to.shift
+    if (!Number.isSafeInteger(given)) {
+      const message = `a group is moved to a whole number, not to ${shownValue(given)}`
       throw new MillraceError('MILLRACE_INVALID_ARGUMENT', message)
     }
+    const wanted = 'offset' in to ? to.offset : (offset ?? start) + to.shift
     return Math.min(Math.max(wanted, start), lastStable)
   }
 }

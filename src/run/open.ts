@@ -13,6 +13,7 @@ import { type Topic, topicSpecOf } from '../streams/topic.ts'
 import type { Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { connectToApp, isAppUrl } from './app-connection.ts'
+import { checkFunction, checkOptions, checkPort, checkText } from './argument-checks.ts'
 import { Consumer } from './consumer.ts'
 import type { CommitMode, ConsumedTopic, ConsumerOptions } from './consumer-options.ts'
 import { Groups } from './groups.ts'
@@ -92,6 +93,7 @@ export class OpenLog implements AsyncDisposable {
 
   /** A producer with settings of its own. */
   producer(options: ProducerOptions = {}): Producer {
+    checkOptions(options, 'the options of a producer')
     const producer: Producer = new Producer(this.#sys, this.#broker, options, () =>
       this.#producers.delete(producer),
     )
@@ -105,6 +107,7 @@ export class OpenLog implements AsyncDisposable {
    * 256 MiB use `transactional`. Throws MILLRACE_REFUSED when a record's partition has gone to another member.
    */
   async transaction<R>(work: (transaction: Transaction) => Promise<R> | R): Promise<R> {
+    checkFunction(work, 'the work of a transaction', 'async (transaction) => { ... }')
     this.#transactions += 1
     const transaction = new Transaction(this.#sys, this.#broker, this.#transactions)
     try {
@@ -144,6 +147,7 @@ export class OpenLog implements AsyncDisposable {
   consumer<T extends ConsumedTopic, const C extends CommitMode = 'auto'>(
     options: ConsumerOptions<T, C>,
   ): Consumer<T, C> {
+    checkOptions(options, 'the options of a consumer')
     const consumer: Consumer<T, C> = new Consumer<T, C>(this.#sys, this.#broker, options, {
       makeTopics: async () => {
         for (const topic of options.topics) await ensureTopic(this.#broker, topic as never)
@@ -177,7 +181,9 @@ export class OpenLog implements AsyncDisposable {
   }
 
   /** Where a topic's partitions begin and end; a topic that nobody made yet is empty. */
-  describe({ name }: { readonly name: string }): TopicState {
+  describe(topic: { readonly name: string }): TopicState {
+    checkText(topic?.name, 'the name of the topic', 'orders')
+    const { name } = topic
     const description = this.#broker.topic(name)
     if (description === undefined) return { name, partitions: [], records: 0 }
     const partitions = Array.from({ length: description.partitions }, (_, partition) => {
@@ -250,6 +256,9 @@ export async function open<const A extends string>(
   at: Checked<A>,
   options: OpenOptions = {},
 ): Promise<OpenLog> {
+  checkText(at, 'where the log lies', 'file:./data')
+  checkOptions(options, 'the options of open')
+  checkPort(options.http)
   if (isAppUrl(at)) {
     const given = Object.entries(options).find(([, value]) => value !== undefined)
     if (given !== undefined) {

@@ -1,6 +1,5 @@
 import type { Offset, PartitionId } from '../base/brands.ts'
 import { type Duration, durationMs } from '../base/duration.ts'
-import { MillraceError } from '../base/errors.ts'
 import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { type ProducerOptions as CoreOptions, Producer as ProducerCore } from '../clients/producer.ts'
@@ -10,6 +9,7 @@ import type { Topic } from '../streams/topic.ts'
 import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { positionText } from '../views/position.ts'
+import { wrong } from './argument-checks.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
 import { TopicsOfSends } from './topics.ts'
 
@@ -110,14 +110,12 @@ export class Producer implements AsyncDisposable {
 /** @throws MillraceError MILLRACE_INVALID_ARGUMENT. */
 export function coreOptions(options: ProducerOptions): Partial<CoreOptions> {
   const { compression = 'none', idempotent = true, bufferBytes = 32 * 1024 * 1024 } = options
-  if (!COMPRESSION_NAMES.includes(compression)) {
-    const problem = `compression is ${JSON.stringify(compression)}, expected one of ${COMPRESSION_NAMES.join(', ')}`
-    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
-  }
-  if (!Number.isSafeInteger(bufferBytes) || bufferBytes < 1) {
-    const problem = `bufferBytes is ${bufferBytes}, expected a whole number of bytes above 0`
-    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
-  }
+  if (!COMPRESSION_NAMES.includes(compression))
+    throw wrong('compression', compression, `one of ${COMPRESSION_NAMES.join(', ')}`)
+  if (!Number.isSafeInteger(bufferBytes) || bufferBytes < 1)
+    throw wrong('bufferBytes', bufferBytes, 'a whole number of bytes above 0')
+  // Another value would silently be false.
+  if (typeof idempotent !== 'boolean') throw wrong('idempotent', idempotent, 'true or false')
   return {
     compression,
     idempotent,

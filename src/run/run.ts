@@ -15,6 +15,7 @@ import type { Topic } from '../streams/topic.ts'
 import type { Sent, ViewsOf } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { ViewRegistry } from '../views/view-registry.ts'
+import { checkOptionalText, checkOptions, checkPort, checkText } from './argument-checks.ts'
 import { EngineLoop } from './engine-loop.ts'
 import { OpenLog } from './open.ts'
 import { type Checked, type OpenPlace, openPlace } from './place.ts'
@@ -122,6 +123,10 @@ export async function run<A extends App, const P extends string>(
   options: RunOptions<P>,
 ): Promise<Running<A>> {
   const plan = planOf(app)
+  checkOptions(options, 'the options of run')
+  checkText(options.at, 'at', 'file:./data')
+  checkPort(options.http)
+  checkOptionalText(options.baseFolder, 'baseFolder', '.')
   const commitIntervalMs = durationMs(options.commitInterval ?? COMMIT_INTERVAL_MS, 'commitInterval')
   const baseFolder = resolve(options.baseFolder ?? '.')
   const place = openPlace(options.at, baseFolder)

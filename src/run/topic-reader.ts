@@ -2,11 +2,13 @@ import { answered } from '../base/answered.ts'
 import type { Offset, PartitionId } from '../base/brands.ts'
 import { timeMs } from '../base/duration.ts'
 import { MillraceError } from '../base/errors.ts'
+import { shownValue } from '../base/shown-value.ts'
 import type { Broker, Isolation, PartitionReader, TopicDescription } from '../broker/broker.ts'
 import { batchLastOffset, batchPositions } from '../record/batch-header.ts'
 import { decodeCommitted } from '../record/committed-filter.ts'
 import type { StoredRecord } from '../record/record.ts'
 import type { Sys } from '../sys/sys.ts'
+import { checkChoice, checkOptions, checkPlace, checkSignal } from './argument-checks.ts'
 import { Bell } from './bell.ts'
 
 /** Where to begin: the oldest record, behind the newest one, an offset, or the first record at or after a time. */
@@ -50,6 +52,7 @@ export async function* readRecords(
   topic: TopicDescription,
   options: ReadOptions = {},
 ): AsyncGenerator<RawRecord> {
+  checkReadOptions(options)
   const bell = new Bell(sys.timers)
   const cursors: PartitionCursor[] = []
   const stop = (): void => bell.ring()
@@ -77,13 +80,21 @@ export async function* readRecords(
   }
 }
 
+function checkReadOptions(options: ReadOptions): void {
+  checkOptions(options, 'the options of read')
+  if (options.from !== undefined) checkPlace(options.from, 'from', ['earliest', 'latest'], ['offset', 'time'])
+  // A typing error would show what aborted transactions wrote.
+  checkChoice(options.isolation, 'isolation', ['read_committed', 'read_uncommitted'])
+  checkSignal(options.signal)
+}
+
 function chosenPartitions(topic: TopicDescription, wanted: number | undefined): PartitionId[] {
   if (wanted === undefined) return Array.from({ length: topic.partitions }, (_, index) => index)
   if (Number.isInteger(wanted) && wanted >= 0 && wanted < topic.partitions) return [wanted]
   const has = topic.partitions === 1 ? 'only partition 0' : `partitions 0 to ${topic.partitions - 1}`
   throw new MillraceError(
     'MILLRACE_INVALID_ARGUMENT',
-    `${topic.name} has no partition ${wanted}: it has ${has}`,
+    `${topic.name} has no partition ${shownValue(wanted)}: it has ${has}`,
   )
 }
 
@@ -127,7 +138,7 @@ async function startOf(
     const inside = Number.isSafeInteger(from.offset) && from.offset >= bounds.start && from.offset <= readable
     if (inside) return from.offset
     const where = `${topic.name}-${partition}`
-    const problem = `${where} has no offset ${from.offset}: it holds ${bounds.start} to ${readable}`
+    const problem = `${where} has no offset ${shownValue(from.offset)}: it holds ${bounds.start} to ${readable}`
     throw new MillraceError('MILLRACE_OFFSET_OUT_OF_RANGE', `${problem}; read from 'earliest' or 'latest'`)
   }
   const time = timeMs(from.time, 'from.time')

@@ -27,6 +27,8 @@ export class TopicsOfSends {
 
   /** A promise while the topic is made, and for whoever comes before all that wait for it have gone on. */
   get<K, Out, In>(topic: Topic<K, Out, In>): TopicDescription | Promise<TopicDescription> {
+    // Anything else is refused here, in words.
+    topicSpecOf(topic)
     const before = this.#waiting.get(topic.name)
     const known = before === undefined ? ensureTopic(this.#broker, topic) : this.#behind(before, topic)
     if (!(known instanceof Promise)) return known

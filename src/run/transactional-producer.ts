@@ -8,6 +8,7 @@ import type { Topic } from '../streams/topic.ts'
 import type { Position, Sent } from '../streams/view-types.ts'
 import type { Sys } from '../sys/sys.ts'
 import { positionText } from '../views/position.ts'
+import { checkOptions, checkText } from './argument-checks.ts'
 import { CommittedRecords } from './committed-records.ts'
 import { coreOptions, type ProducerOptions } from './producer.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
@@ -192,6 +193,8 @@ export async function openTransactional(
   options: TransactionalOptions,
   closed: () => void,
 ): Promise<TransactionalProducer> {
+  checkText(id, 'the id of a transactional producer', 'import-1')
+  checkOptions(options, 'the options of a transactional producer')
   const timeoutMs = durationMs(options.timeout ?? '1m', 'timeout')
   const identity = await answered<ProducerIdentity>((answer) =>
     broker.transactions.initProducer({ transactionalId: id, timeoutMs, version: 2 }, answer),

@@ -1,4 +1,5 @@
 import { MillraceError } from '../base/errors.ts'
+import { shownValue } from '../base/shown-value.ts'
 
 /** Kafka's rule for names of topics: whatever has a name may get topics of its own that derive from it. */
 const NAME = /^[a-zA-Z0-9._-]+$/
@@ -19,7 +20,7 @@ export function checkName(what: 'topic' | 'step' | 'app' | 'leaf', name: string)
   ) {
     throw new MillraceError(
       'MILLRACE_INVALID_PLAN',
-      `${JSON.stringify(name)} is no name for ${what === 'app' ? 'an' : 'a'} ${what}: a name has 1 to ${lengthMax} ` +
+      `${shownValue(name)} is no name for ${what === 'app' ? 'an' : 'a'} ${what}: a name has 1 to ${lengthMax} ` +
         `letters (a-z, A-Z), digits, dots, dashes or underscores, and is not '.' or '..'`,
     )
   }

@@ -95,8 +95,10 @@ export function topic(
   name: string,
   options: TopicOptions<Format> & Partial<KeyedTopicOptions<Format, Format>>,
 ): object {
-  const { key, value, partitions = 1 } = options
   checkName('topic', name)
+  if (typeof options !== 'object' || options === null)
+    throw invalid(`the topic ${name} needs options: { value: schema }`)
+  const { key, value, partitions = 1 } = options
   if (!Number.isSafeInteger(partitions) || partitions < 1) {
     throw invalid(
       `the topic ${name} must have a whole number of partitions above 0, not ${String(partitions)}`,
@@ -185,7 +187,10 @@ function checkedKeySerde(schema: StandardSchemaV1): Serde<unknown> {
 
 function isSchema(format: unknown): format is StandardSchemaV1 {
   return (
-    (typeof format === 'object' || typeof format === 'function') && format !== null && '~standard' in format
+    (typeof format === 'object' || typeof format === 'function') &&
+    format !== null &&
+    '~standard' in format &&
+    typeof (format as Partial<StandardSchemaV1>)['~standard']?.validate === 'function'
   )
 }
 

@@ -10,6 +10,7 @@ import { decodeRecords } from '../record/batch-reader.ts'
 import { partitionOf } from '../record/partitioner.ts'
 import type { RecordHeader, StoredRecord } from '../record/record.ts'
 import { bytesSource } from '../record/text-source.ts'
+import { encodeRecord } from '../run/send-options.ts'
 import { restartSys, type SimSys, simSys } from '../sim/sim-sys.ts'
 import { type App, planOf } from '../streams/app.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
@@ -94,13 +95,11 @@ export class Driver<A extends App = App> {
     value: NoInfer<In> | null,
     ...rest: DriverSendArguments<K>
   ): void {
-    const spec = topicSpecOf(topic)
     const given: DriverSendOptions & { readonly key?: K } = rest[0] ?? {}
+    const { key, value: bytes, timestamp, headers } = encodeRecord(topic, value, given, this.#sys.clock.now())
     const description = this.#ensure(topic)
-    const key = spec.keySerde === undefined ? null : spec.keySerde.encode(given.key)
     const builder = new BatchBuilder()
-    const timestamp = given.timestamp ?? this.#sys.clock.now()
-    builder.append(timestamp, key, value === null ? null : spec.valueSerde.encode(value), given.headers)
+    builder.append(timestamp, key, bytes, headers)
     const partition = key === null ? 0 : partitionOf(key, description.partitions)
     const batch = { topic: description.id, partition, bytes: builder.build() }
     this.#wait((answer) => this.#life.broker.append([batch], answer))

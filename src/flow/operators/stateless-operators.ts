@@ -1,7 +1,20 @@
 import type { Timestamp } from '../../base/brands.ts'
+import { MillraceError } from '../../base/errors.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { BranchNode, FilterNode, FlatMapNode, MapNode, TapNode } from '../graph/plan.ts'
 import type { Receiver, TaskContext } from './operator.ts'
+
+/**
+ * An `async` function, where types forbid one but nothing checked them: its promise would be taken for a value, or for
+ * true, and its rejection would end the process.
+ */
+function refusePromise(answer: unknown): void {
+  if (!(answer instanceof Promise)) return
+  answer.catch(() => undefined)
+  const way =
+    'a step answers at once; do what waits before the record is sent, or in a consumer of the output'
+  throw new MillraceError('MILLRACE_USER_FUNCTION', `its function answered with a promise: ${way}`)
+}
 
 export class FilterOperator implements Receiver {
   readonly #node: FilterNode
@@ -22,6 +35,7 @@ export class FilterOperator implements Receiver {
     let passes: boolean
     try {
       passes = this.#node.predicate(value, current)
+      if (typeof passes !== 'boolean') refusePromise(passes)
     } catch (error) {
       this.#context.failed(this.#node, error)
       return
@@ -49,6 +63,7 @@ export class MapOperator implements Receiver {
     let mapped: unknown
     try {
       mapped = this.#node.map(value, current)
+      refusePromise(mapped)
     } catch (error) {
       this.#context.failed(this.#node, error)
       return
@@ -77,6 +92,7 @@ export class FlatMapOperator implements Receiver {
     let values: unknown[]
     try {
       const made = this.#node.flatMap(value, current)
+      refusePromise(made)
       values = Array.isArray(made) ? made : [...made]
     } catch (error) {
       this.#context.failed(this.#node, error)
@@ -103,7 +119,7 @@ export class TapOperator implements Receiver {
     current.value = value
     current.timestamp = timestamp
     try {
-      this.#node.tap(value, current)
+      refusePromise(this.#node.tap(value, current))
     } catch (error) {
       this.#context.failed(this.#node, error)
       return
@@ -132,7 +148,11 @@ export class BranchOperator implements Receiver {
     const { predicates } = this.#node
     let index = 0
     try {
-      while (index < predicates.length && !predicates[index]?.(value, current)) index += 1
+      for (; index < predicates.length; index += 1) {
+        const holds = predicates[index]?.(value, current)
+        if (typeof holds !== 'boolean') refusePromise(holds)
+        if (holds) break
+      }
     } catch (error) {
       this.#context.failed(this.#node, error)
       return

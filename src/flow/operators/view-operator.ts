@@ -5,7 +5,9 @@
  * the changelog's timestamps say it again after a restart).
  */
 import { MIN_TIMESTAMP, type Timestamp, type TopicId } from '../../base/brands.ts'
+import { isMillraceError, MillraceError } from '../../base/errors.ts'
 import { type Key, keyOfStoreKey, keySerde } from '../../record/key-codec.ts'
+import { stringify } from '../../record/serdes.ts'
 import type { StoreKey } from '../../state/keyed-store.ts'
 import type { ViewNode } from '../graph/plan.ts'
 import type { PartitionWriter } from '../output/topic-writer.ts'
@@ -65,12 +67,24 @@ export class ViewOperator extends TimedOperator implements Receiver, LatestRecei
     const changes: ViewChange[] = []
     for (const [id, { row, timestamp }] of this.#changed) {
       const key: Key = keyOfStoreKey(id)
-      const bytes = row === null ? null : Buffer.from(JSON.stringify(row), 'utf8')
+      const bytes = row === null ? null : this.#encoded(row, key)
       changes.push({ key, row: bytes, timestamp })
       this.#writer.append(timestamp, keySerde.encode(key), bytes)
     }
     this.#changed = new Map()
     return changes
+  }
+
+  /** Here a row leaves the program that made it: what it cannot be is said with the view and the key. */
+  #encoded(row: unknown, key: Key): Uint8Array {
+    try {
+      return Buffer.from(stringify(row), 'utf8')
+    } catch (error) {
+      if (!isMillraceError(error)) throw error
+      const where = `view '${this.node.name}', the row of ${JSON.stringify(key)}`
+      const way = 'map it to what JSON has: texts, finite numbers, booleans, null, lists and objects of them'
+      throw new MillraceError(error.code, `${where}: ${error.message}; ${way}`, { cause: error })
+    }
   }
 
   /** Rows go some time: `restoreRow` wants to know of each. */

@@ -30,7 +30,8 @@ export async function createTopic(app: AppFacade, exchange: HttpExchange): Promi
     string,
     unknown
   > | null
-  const { name, partitions = 1, durability = 'fsync' } = settings ?? {}
+  const { name, partitions = 1, durability = 'fsync', ...others } = settings ?? {}
+  const [other] = Object.keys(others)
   const wrong =
     typeof name !== 'string'
       ? `name is ${JSON.stringify(name) ?? 'missing'}, expected a text`
@@ -38,7 +39,9 @@ export async function createTopic(app: AppFacade, exchange: HttpExchange): Promi
         ? `partitions is ${JSON.stringify(partitions)}, expected a whole number from 1 on`
         : durability !== 'fsync' && durability !== 'os'
           ? `durability is ${JSON.stringify(durability)}, expected fsync or os`
-          : undefined
+          : other !== undefined
+            ? `there is no setting ${JSON.stringify(other)} here, there are name, partitions, durability`
+            : undefined
   if (wrong !== undefined)
     throw new HttpProblem(400, 'MILLRACE_INVALID_ARGUMENT', `a topic cannot be made: ${wrong}`)
   const chosen = { partitions: partitions as number, durability: durability as 'fsync' | 'os' }
