@@ -104,13 +104,9 @@ export class ConsumerChunks {
     return done < records.length && !feed.stopped && !isClosing() && failure() === undefined
   }
 
-  /** Work on the next record of the chunk begins. */
+  /** Work on the records of the chunk begins, until it is released. */
   watch(chunk: Chunk): void {
     this.#host.watch.begin(chunk)
-  }
-
-  unwatch(chunk: Chunk): void {
-    this.#host.watch.end(chunk)
   }
 
   /** Nobody has a record of the chunk in hand any more. Once for each. */

@@ -81,6 +81,7 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
         if (result !== undefined) return result
         this.#chunk = await this.#chunks.next()
         if (this.#chunk === undefined) return await this.#end()
+        this.#chunks.watch(this.#chunk)
       }
     } catch (error) {
       await this.#end()
@@ -91,7 +92,6 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
   /** The next record of the chunk; undefined, and the chunk is let go of, when it has none or is somebody else's. */
   #resultOf(chunk: Chunk): Result<R> | undefined {
     if (this.#chunks.goesOn(chunk)) {
-      this.#chunks.watch(chunk)
       this.#given = true
       // The topics' serdes give exactly the types that their `topic(...)` was declared with.
       return { value: chunk.records[chunk.done] as R, done: false }
@@ -106,7 +106,6 @@ export class ConsumerIterator<R> implements AsyncGenerator<R, void, undefined> {
   #passed(chunk: Chunk): void {
     if (!this.#given) return
     this.#given = false
-    this.#chunks.unwatch(chunk)
     chunk.feed.progress(chunk, chunk.done + 1)
   }
 

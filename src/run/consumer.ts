@@ -91,7 +91,12 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     const specs = options.topics.map((topic) => topicSpecOf(topic as never))
     this.#specs = new Map(specs.map((spec) => [spec.name, spec]))
     const maxProcessingMs = durationMs(options.maxProcessingTime ?? '5m', 'maxProcessingTime')
-    this.#watch = new WorkWatch(sys, maxProcessingMs, (item) => this.#fail(tooLong(item, maxProcessingMs)))
+    this.#watch = new WorkWatch(
+      sys,
+      maxProcessingMs,
+      (item) => ('records' in item ? item.done : 0),
+      (item) => this.#fail(tooLong(item, maxProcessingMs)),
+    )
     this.#core = new GroupConsumer(sys, broker, coreOptions(options, [...this.#specs.keys()]), {
       wake: () => this.#bell.ring(),
       assigned: () => undefined,

@@ -16,15 +16,11 @@ export async function runInOrder(host: InOrderHost, abandoned: AbortSignal): Pro
   const { chunks } = host
   for (let chunk = await chunks.next(); chunk !== undefined; chunk = await chunks.next()) {
     const context = { signal: host.signalOf(chunk) }
+    chunks.watch(chunk)
     try {
       while (chunks.goesOn(chunk)) {
         const work = host.handle(chunk.records[chunk.done] as Chunk['records'][number], context)
-        // A handler that does not wait cannot be watched: no timer fires before it ends.
-        if (isPromise(work)) {
-          chunks.watch(chunk)
-          if (!(await endedOf(work, abandoned))) return
-          chunks.unwatch(chunk)
-        }
+        if (isPromise(work) && !(await endedOf(work, abandoned))) return
         chunk.feed.progress(chunk, chunk.done + 1)
         const way = chunks.giveWay()
         if (way !== undefined) await way
