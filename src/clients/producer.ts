@@ -270,7 +270,7 @@ export class Producer {
 
   #batchFor(topic: TopicDescription, partition: PartitionId): OpenBatch {
     const last = this.#last
-    if (last !== undefined && last.topic === topic && last.partition === partition) return last
+    if (last !== undefined && last.topic.id === topic.id && last.partition === partition) return last
     const name = nameOf({ topic, partition })
     let batch = this.#open.get(name)
     if (batch === undefined) {
