@@ -174,21 +174,37 @@ test('no-gap: the numbers of producers are not looked at', () => {
   expectCaught('no-gap', lossy)
 })
 
+/** A group of the log is written in parts. */
+const torn = appending((append) => (batches, answer) => {
+  if (batches.length < 2) return append(batches, answer)
+  const offsets: number[] = []
+  let left = batches.length
+  for (const [index, batch] of batches.entries()) {
+    append([batch], (error, found) => {
+      offsets[index] = found?.[0] ?? -1
+      left -= 1
+      if (left === 0) answer(error, error === undefined ? offsets : undefined)
+    })
+  }
+  return offsets
+})
+
 test('transactions-are-atomic: a group of the log is written in parts', () => {
-  const torn = appending((append) => (batches, answer) => {
-    if (batches.length < 2) return append(batches, answer)
-    const offsets: number[] = []
-    let left = batches.length
-    for (const [index, batch] of batches.entries()) {
-      append([batch], (error, found) => {
-        offsets[index] = found?.[0] ?? -1
-        left -= 1
-        if (left === 0) answer(error, error === undefined ? offsets : undefined)
-      })
-    }
-    return offsets
-  })
   expectCaught('transactions-are-atomic', torn)
+})
+
+test('only-an-end-is-lost: a group of the log is written in parts', () => {
+  expectCaught('only-an-end-is-lost', torn)
+})
+
+test('only-an-end-is-lost: readers are not told', () => {
+  const quiet: Breakage = {
+    opened: (_, broker) => {
+      const bounds = broker.bounds.bind(broker)
+      broker.bounds = (...args) => ({ ...bounds(...args), leaderEpoch: 1 })
+    },
+  }
+  expectCaught('only-an-end-is-lost', quiet)
 })
 
 test('nothing-aborted-is-read: an abort writes the marker of a commit', () => {

@@ -116,7 +116,8 @@ class Simulation {
       new ClientProducer(world, 'client'),
       new TransactionalWriter(world, 'writer-a', { id: 'tx-a', version: 2 }),
       new TransactionalWriter(world, 'writer-b', { id: 'tx-b', version: 1 }),
-      new WholeWriter(world),
+      new WholeWriter(world, 'whole'),
+      new WholeWriter(world, 'quick', { topics: ['quick'], burst: 6, powerCuts: 0.1 }),
       late,
       ...this.#members,
     )
@@ -207,6 +208,7 @@ class Simulation {
       views: new Map(all.map((view): [string, PartitionView] => [view.place, view])),
       changed,
       keys: this.#keys,
+      lost: world.losses.take(),
       positions: this.#answeredPositions.splice(0),
       owners: this.#members.flatMap((member): Ownership[] => {
         const owned = member.ownership()

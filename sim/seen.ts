@@ -1,6 +1,7 @@
 import type { Timestamp } from '../src/base/brands.ts'
 import type { TopicDescription } from '../src/broker/broker.ts'
 import type { LastOfKeys } from './last-of-keys.ts'
+import type { Lost } from './losses.ts'
 import type { Ownership } from './model/model.ts'
 import type { ObservedPositions } from './model/model-group.ts'
 import type { PartitionView } from './observation.ts'
@@ -15,6 +16,8 @@ export interface Seen {
   /** Those that were read anew. */
   readonly changed: readonly PartitionView[]
   readonly keys: LastOfKeys
+  /** Since the last step. */
+  readonly lost: Lost
   /** Answered since the last step. */
   readonly positions: readonly ObservedPositions[]
   readonly owners: readonly Ownership[]

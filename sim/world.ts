@@ -15,6 +15,7 @@ import { PowerLoss } from '../src/sim/power-loss.ts'
 import { SeededRandom } from '../src/sim/seeded-random.ts'
 import { restartSys, type SimSys, simSys } from '../src/sim/sim-sys.ts'
 import { History } from './history.ts'
+import { Losses } from './losses.ts'
 import { Model } from './model/model.ts'
 
 const BEGIN = 1_700_000_000_000
@@ -122,6 +123,7 @@ export class World {
 
   /** The last close went well: nothing that was written is in doubt. */
   closedCleanly = false
+  readonly losses = new Losses(this.model)
 
   /** Closes the log as a program does; false if the power failed meanwhile, and the log is open again. */
   close(): boolean {
@@ -202,6 +204,7 @@ export class World {
     this.broker = new LocalBroker(this.sys, this.log, { positionsBytesMax: 500 + random.below(20_000) })
     this.#recordCommits()
     this.breakage.opened?.(this.log, this.broker, this.sys)
+    this.losses.opened(this.broker, recovery.clean)
   }
 
   /** Whatever a client commits, the model hears of. */

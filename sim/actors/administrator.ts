@@ -18,6 +18,7 @@ export const TOPICS: Readonly<Record<string, TopicSettings>> = {
     deleteRetentionMs: 3000,
   },
   short: { partitions: 1, segmentBytes: 1024, retentionMs: 4000 },
+  quick: { partitions: 2, segmentBytes: 1500, durability: 'os' },
   small: { partitions: 1, segmentBytes: 1100, retentionBytes: 3000 },
   'compact-short': {
     partitions: 1,
@@ -110,7 +111,7 @@ export class Administrator implements Actor {
 
   #deleteRecords(): void {
     const { broker, model, random } = this.#world
-    const names = ['plain', 'short', ...PASSING]
+    const names = ['plain', 'short', 'quick', ...PASSING]
     const name = names[random.below(names.length)] as string
     const topic = broker.topic(name)
     if (topic === undefined) return

@@ -48,7 +48,7 @@ export function buildBatch(
   return builder.build(compression === undefined ? settings : { ...settings, compression })
 }
 
-/** A topic that users write to; undefined: there is none now. */
+/** A topic that users write to, one of these or any; undefined: there is none now. */
 export function drawTopic(world: World, names?: readonly string[]): TopicDescription | undefined {
   const own = world.broker
     .topics()
@@ -56,4 +56,13 @@ export function drawTopic(world: World, names?: readonly string[]): TopicDescrip
       ({ internal, name }) => !internal && (names === undefined ? name !== 'out' : names.includes(name)),
     )
   return own[world.random.below(own.length)]
+}
+
+/** One that keeps what was acknowledged, for those who are on other machines and go on when the power comes back. */
+export function drawDurableTopic(world: World): TopicDescription | undefined {
+  const topics = world.broker.topics().filter(({ durability }) => durability === 'fsync')
+  return drawTopic(
+    world,
+    topics.flatMap(({ name }) => (name === 'out' ? [] : [name])),
+  )
 }

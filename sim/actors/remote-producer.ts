@@ -5,7 +5,7 @@ import type { ProducerIdentity } from '../../src/broker/transactions.ts'
 import { placeOf } from '../model/place.ts'
 import type { SentRecord } from '../model/sent-record.ts'
 import type { Actor, World } from '../world.ts'
-import { buildBatch, drawRecords, drawTopic } from './record-maker.ts'
+import { buildBatch, drawDurableTopic, drawRecords } from './record-maker.ts'
 
 const IN_FLIGHT_MAX = 5
 
@@ -83,7 +83,7 @@ export class RemoteProducer implements Actor {
 
   #queue(): void {
     const { random } = this.#world
-    const topic = drawTopic(this.#world)
+    const topic = drawDurableTopic(this.#world)
     if (topic === undefined) return
     const partition = random.below(topic.partitions)
     const place = placeOf(topic.id, partition)

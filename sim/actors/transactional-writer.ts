@@ -7,7 +7,7 @@ import { placeOf } from '../model/place.ts'
 import type { SentRecord } from '../model/sent-record.ts'
 import { type SentTransaction, transactionMark } from '../model/sent-transaction.ts'
 import type { Actor, World } from '../world.ts'
-import { buildBatch, drawRecords, drawTopic } from './record-maker.ts'
+import { buildBatch, drawDurableTopic, drawRecords, drawTopic } from './record-maker.ts'
 
 const TIMEOUT_MS = 4000
 
@@ -148,7 +148,7 @@ export class TransactionalWriter implements Actor {
     const parts: Part[] = []
     const places = new Set<string>()
     for (let count = 1 + random.below(3); count > 0; count -= 1) {
-      const topic = drawTopic(this.#world)
+      const topic = drawDurableTopic(this.#world)
       if (topic === undefined) continue
       const partition = random.below(topic.partitions)
       const place = placeOf(topic.id, partition)

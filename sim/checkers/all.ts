@@ -9,6 +9,7 @@ import { NothingAbortedIsRead } from './nothing-aborted-is-read.ts'
 import { NothingIsSkipped } from './nothing-is-skipped.ts'
 import { NothingPhantom } from './nothing-phantom.ts'
 import { OneOwnerPerPartitionAndGeneration } from './one-owner-per-partition-and-generation.ts'
+import { OnlyAnEndIsLost } from './only-an-end-is-lost.ts'
 import { OnlyWhatIsDueIsDeleted } from './only-what-is-due-is-deleted.ts'
 import { OrderIsKept } from './order-is-kept.ts'
 import { PositionsNeverGoBack } from './positions-never-go-back.ts'
@@ -29,6 +30,7 @@ export function allCheckers(): readonly Checker[] {
     new OnlyWhatIsDueIsDeleted(),
     new CompactionKeepsTheLastValue(),
     new LastStableOffsetNeverGoesBack(),
+    new OnlyAnEndIsLost(),
     new AcknowledgedIsReadable(),
     new WhatWasReadStays(),
     new PositionsNeverGoBack(),

@@ -76,6 +76,7 @@ function look(view: PartitionView): string | undefined {
     views,
     changed: [view],
     keys,
+    lost: { from: new Map(), problems: [] },
     positions: [],
     owners: [],
   }

@@ -7,12 +7,19 @@ interface Remembered {
   readonly tombstone: boolean
 }
 
-/** A committed record that was read once is read again, at the same offset, by every later reader, crash or not. */
+/**
+ * A committed record that was read once is read again, at the same offset, by every later reader, crash or not; with
+ * durability `os` for as long as the power stays.
+ */
 export class WhatWasReadStays implements Checker {
   readonly name = 'what-was-read-stays'
   readonly #places = new Map<string, Map<number, Remembered>>()
 
   check(seen: Seen): string | undefined {
+    for (const [place, from] of seen.lost.from) {
+      const known = this.#places.get(place)
+      for (const offset of known?.keys() ?? []) if (offset >= from) known?.delete(offset)
+    }
     for (const view of seen.changed) {
       const known = this.#places.get(view.place) ?? new Map<number, Remembered>()
       this.#places.set(view.place, known)

@@ -73,8 +73,21 @@ export class Model {
     this.acknowledged.set(place, list)
   }
 
+  /** What was acknowledged from the offset on is gone, by right. @returns it. */
+  lose(place: string, from: Offset): SentRecord[] {
+    const all = this.acknowledged.get(place) ?? []
+    const lost = all.filter(({ offset }) => (offset ?? -1) >= from)
+    for (const sent of lost) sent.outcome = 'lost'
+    if (lost.length > 0)
+      this.acknowledged.set(
+        place,
+        all.filter(({ outcome }) => outcome !== 'lost'),
+      )
+    return lost
+  }
+
   /** What is known stays known: a second try that is refused does not say that the first one was. */
-  settle(sent: SentRecord, outcome: Exclude<Outcome, 'acknowledged'>): void {
+  settle(sent: SentRecord, outcome: Exclude<Outcome, 'acknowledged' | 'lost'>): void {
     if (sent.outcome === 'waiting') sent.outcome = outcome
   }
 

@@ -2,8 +2,11 @@ import type { Offset, PartitionId, Timestamp, TopicId } from '../../src/base/bra
 import type { RecordData, StoredRecord } from '../../src/record/record.ts'
 import type { SentTransaction } from './sent-transaction.ts'
 
-/** `refused`: it was said that nothing was written. `unknown`: the power failed, or the log did, before an answer. */
-export type Outcome = 'waiting' | 'acknowledged' | 'unknown' | 'refused'
+/**
+ * `refused`: it was said that nothing was written. `unknown`: the power failed, or the log did, before an answer. `lost`:
+ * it was acknowledged as being with the operating system only, and went with the power.
+ */
+export type Outcome = 'waiting' | 'acknowledged' | 'unknown' | 'refused' | 'lost'
 
 /** A record that somebody asked to be written. Ids count up over a run, so they are each writer's order too. */
 export interface SentRecord {
