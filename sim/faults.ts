@@ -2,20 +2,25 @@ import { damageProblem } from './damage.ts'
 import { InvariantBroken } from './invariant-broken.ts'
 import type { Actor, World } from './world.ts'
 
-/** Draws what fails: the power, syncs, room on the disk, the process, a bit. */
+/** Draws what fails: the power, syncs, room on the disk, the process, a bit, the clock. */
 export class Faults implements Actor {
   readonly name = 'faults'
   readonly #world: World
+  readonly #setsClock: boolean
   #full = false
 
   constructor(world: World) {
     this.#world = world
+    // Not in every world: what is said of ages is looser where the clock is set.
+    this.#setsClock = world.random.chance(0.25)
   }
 
   act(): void {
     const { random, sys } = this.#world
     const dice = random.below(100)
-    if (this.#full) {
+    if (this.#setsClock && random.chance(0.3)) {
+      this.#setClock()
+    } else if (this.#full) {
       this.makeRoom()
     } else if (dice < 45) this.#world.armPowerCut()
     else if (dice < 60) this.#fill()
@@ -43,6 +48,15 @@ export class Faults implements Actor {
     this.#world.note(`fault: the disk is full after ${bytes} bytes`)
     this.#full = true
     this.#world.sys.disk.diskFull(bytes)
+  }
+
+  /** As by somebody's hand, or by a time server. */
+  #setClock(): void {
+    const { random, sys } = this.#world
+    const byMs = random.below(8000) - 5000
+    this.#world.note(`fault: the clock is set by ${byMs} ms`)
+    sys.time.setWall(byMs)
+    if (byMs < 0) this.#world.setBackMs -= byMs
   }
 
   #slow(): void {

@@ -203,7 +203,8 @@ class Simulation {
     this.#lookedAt = now
     const seen = {
       life: world.life,
-      now,
+      // Whatever the log took for the time of something may have been later by what was set back since.
+      now: now + 2 * world.setBackMs,
       topics: world.broker.topics().filter(({ internal }) => !internal),
       views: new Map(all.map((view): [string, PartitionView] => [view.place, view])),
       changed,

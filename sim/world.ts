@@ -50,6 +50,8 @@ export class World {
   broker!: LocalBroker
   /** Hears of every commit of a member. */
   committed: (request: CommitPositions) => void = () => undefined
+  /** By how much the wall clock was set back, in all. */
+  setBackMs = 0
   /** Counts openings. */
   life = 0
   /** What is drawn for the disk of this life. */

@@ -17,7 +17,8 @@ const STEPS_MAX = 10_000_000
  * registration; `soon` comes before any timer of the same moment. Nothing runs inside `after` or `soon`.
  */
 export class VirtualTime implements Clock, Timers {
-  readonly #begin: Timestamp
+  /** The wall clock when the monotonic one was 0, as it is set now. */
+  #begin: Timestamp
   #elapsed = 0
   #order = 0
   readonly #timers = new Heap<Entry>((a, b) => a.due - b.due || a.order - b.order)
@@ -33,6 +34,11 @@ export class VirtualTime implements Clock, Timers {
 
   monotonic(): number {
     return this.#elapsed
+  }
+
+  /** The wall clock is set, forward or, if negative, back. Timers do not go by it. */
+  setWall(byMs: number): void {
+    this.#begin += byMs
   }
 
   after(ms: number, run: () => void): Timer {
