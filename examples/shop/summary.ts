@@ -32,12 +32,13 @@ export function startSummary(
     const watermark =
       status.watermark === undefined ? 'none yet' : new Date(status.watermark).toISOString().slice(11, 19)
     const head = `${Math.round(rate).toLocaleString('en')} events/s   watermark ${watermark}   lag ${lag}   late ${status.late}`
-    if (!live) {
-      output.write(`${head}\n`)
-      return
-    }
     const trending = await running.views.trending.get('all')
     const top = trending?.products.slice(0, 5) ?? []
+    if (!live) {
+      const names = top.slice(0, 3).map(({ key }) => key)
+      output.write(`${head}${names.length > 0 ? `   top ${names.join(', ')}` : ''}\n`)
+      return
+    }
     const body = top.map(
       ({ key, visits }, rank) =>
         `  ${rank + 1}. ${key.padEnd(14)} ${String(visits).padStart(6)} visits in 5 minutes`,
