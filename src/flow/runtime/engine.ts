@@ -15,51 +15,26 @@ import {
   type Timestamp,
   type TopicId,
 } from '../../base/brands.ts'
-import type { CommittedPosition, Membership, TopicDescription } from '../../broker/broker.ts'
 import { MemoryStore } from '../../state/memory-store.ts'
 import { jsonStoreCodec, type StoreCodec } from '../../state/store-codec.ts'
 import { checkPlan } from '../graph/check-plan.ts'
-import type { ConnectorContext } from '../graph/connector.ts'
-import {
-  engineTopic,
-  marksTopic,
-  planTopic,
-  storeChangelog,
-  viewChangelog,
-} from '../graph/internal-topics.ts'
-import type { PlanNode, TopicSpec } from '../graph/plan.ts'
+import { storeChangelog } from '../graph/internal-topics.ts'
+import type { PlanNode } from '../graph/plan.ts'
 import type { Topology } from '../graph/topology.ts'
 import { Counters, type Firing, type TaskContext } from '../operators/operator.ts'
 import { TopicWriters } from '../output/topic-writer.ts'
-import type { ViewTarget } from '../output/view-target.ts'
 import { buildTasks, type Tasks } from '../task/build-tasks.ts'
 import { FollowedRecord } from '../task/current-record.ts'
 import type { SourceLane } from '../task/source-lane.ts'
-import { Committer, type LoggedStore } from './committer.ts'
-import { ConnectorInput } from './connector-input.ts'
-import { Ends } from './ends.ts'
+import type { Committer, LoggedStore } from './committer.ts'
 import { EngineMetrics } from './engine-metrics.ts'
 import type { EngineHandle, EngineOptions, EngineState, EngineStatus, InputStatus } from './engine-port.ts'
 import { treatFailure } from './failures.ts'
 import type { Input } from './input.ts'
-import { InputGroup } from './input-group.ts'
-import { groupLanes } from './lane-groups.ts'
-import { type LoggedState, storeState, ViewState } from './logged-state.ts'
-import { MarkLog } from './mark-log.ts'
-import {
-  type EngineEntry,
-  MARKS_KEY,
-  parseOperatorTime,
-  restoreLanes,
-  sinkKey,
-  sourceKey,
-  sourceMetadata,
-  timeKey,
-} from './operator-time.ts'
-import { Snapshots } from './snapshots.ts'
-import { Starter } from './starter.ts'
-import { StateRecovery } from './state-recovery.ts'
-import { TopicInput } from './topic-input.ts'
+import type { InputGroup } from './input-group.ts'
+import { type Opened, Opening } from './opening.ts'
+import { type EngineEntry, MARKS_KEY } from './operator-time.ts'
+import type { Snapshots } from './snapshots.ts'
 
 /** Records of one group of inputs taken in a step, unless the options say otherwise. */
 const RECORDS_PER_STEP = 512
@@ -70,12 +45,6 @@ const STEP_MS = 5
 const CLOCK_MASK = 15
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
-/** For all inputs together. */
-const INPUT_BYTES = 8 * 1024 * 1024
-const INPUT_BYTES_MIN = 64 * 1024
-/** About what a processor's own cache holds: what was read is checked, cut into text and parsed, one after the other. */
-const FETCH_BYTES_MAX = 256 * 1024
-
 export function createEngine(options: EngineOptions): EngineHandle {
   return new Engine(options)
 }
@@ -94,27 +63,20 @@ class Engine implements EngineHandle {
   readonly #epoch = { now: 1 }
   readonly #context: TaskContext
   readonly #tasks: Tasks
-  readonly #starter: Starter
+  readonly #opening: Opening
   readonly #metrics: EngineMetrics
-  readonly #targets = new Map<string, ViewTarget>()
   readonly #firing: Firing[] = []
   readonly #listeners = new Set<() => void>()
   readonly #commitBytes: number
-  #restores: StateRecovery[] = []
-  #snapshots: Snapshots | undefined
-  #inputs: Input[] = []
-  #groups: InputGroup[] = []
-  #marks: MarkLog | undefined
-  #ends: Ends | undefined
-  #committer: Committer | undefined
+  #opened: Opened | undefined
   #commitAt = 0
   #commitWanted = false
   #dirty = false
   #commits = 0
   /** Of the inputs, when they were closed. */
+  #lastStatus: readonly InputStatus[] | undefined
   readonly #recordsPerStep: number
   readonly #resultsPerStep: number
-  #lastStatus: readonly InputStatus[] | undefined
 
   constructor(options: EngineOptions) {
     const { plan, broker } = options
@@ -139,19 +101,26 @@ class Engine implements EngineHandle {
       plan.name,
       broker.limits.recordBytesMax,
     )
-    this.#starter = new Starter(broker, plan, this.#topology, options.wake)
+    this.#opening = new Opening(options, {
+      topology: this.#topology,
+      context: this.#context,
+      current: this.#current,
+      writers: this.#writers,
+      tasks: this.#tasks,
+      stores: this.#stores,
+      entries: this.#entries,
+    })
   }
 
   step(): boolean {
     try {
       switch (this.state) {
         case 'starting':
-          return this.#start()
         case 'restoring':
-          return this.#restore()
+          return this.#open()
         case 'running':
         case 'draining':
-          return this.#run()
+          return this.#run(this.#opened as Opened)
         case 'ended':
         case 'failed':
           return false
@@ -165,9 +134,10 @@ class Engine implements EngineHandle {
   }
 
   dueAt(): number | undefined {
-    if (this.state !== 'running') return undefined
-    let due = this.#dirty && this.#committer?.busy === false ? this.#commitAt : undefined
-    for (const group of this.#groups) {
+    if (this.state !== 'running' || this.#opened === undefined) return undefined
+    const { committer, groups } = this.#opened
+    let due = this.#dirty && !committer.busy ? this.#commitAt : undefined
+    for (const group of groups) {
       if (group.replaying) continue
       const dueAt = group.dueAt()
       if (dueAt !== undefined && (due === undefined || dueAt < due)) due = dueAt
@@ -189,7 +159,7 @@ class Engine implements EngineHandle {
   }
 
   get dirty(): boolean {
-    return this.#dirty || this.#committer?.busy === true
+    return this.#dirty || this.#opened?.committer.busy === true
   }
 
   drain(): void {
@@ -209,7 +179,7 @@ class Engine implements EngineHandle {
   }
 
   committed(topic: TopicId, partition: PartitionId): Offset | undefined {
-    return this.#committer?.committed(topic, partition)?.offset
+    return this.#opened?.committer.committed(topic, partition)?.offset
   }
 
   onCommit(listener: () => void): () => void {
@@ -218,18 +188,12 @@ class Engine implements EngineHandle {
   }
 
   status(): EngineStatus {
-    const restoring = this.state === 'restoring'
     const watermark = lowestWatermark(this.#tasks.lanes)
     return {
       state: this.state,
       inputs: this.#lastStatus ?? this.#inputs.map((input) => input.status()),
       watermark: watermark === MIN_TIMESTAMP ? undefined : watermark,
-      restore: restoring
-        ? {
-            done: this.#restores.reduce((sum, { progress }) => sum + progress.done, 0),
-            total: this.#restores.reduce((sum, { progress }) => sum + progress.total, 0),
-          }
-        : undefined,
+      restore: this.state === 'restoring' ? this.#opening.progress : undefined,
       records: this.#counters.records,
       late: this.#counters.late,
       dropped: this.#counters.dropped,
@@ -238,156 +202,29 @@ class Engine implements EngineHandle {
     }
   }
 
-  #start(): boolean {
-    const done = this.#starter.step()
-    if (done !== true) return done === false
-    const { broker, plan, sys, stateFolder, wake, views } = this.#options
-    for (const topic of broker.topics()) this.#writers.setTopicId(topic.name, topic.id)
-    if (this.#starter.newPlan !== undefined) {
-      this.#writers.writer(planTopic(plan.name), 0).appendText(0, null, this.#starter.newPlan)
-      this.#dirty = true
-    }
-    const described = (name: string): TopicDescription => broker.topic(name) as TopicDescription
-    const engine = engineTopic(plan.name)
-    const states: LoggedState[] = [
-      storeState(this.#entries, described(engine), this.#writers.writer(engine, 0)),
-      ...this.#stores.map(({ store, writer }) =>
-        storeState(store, described(storeChangelog(plan.name, store.name)), writer),
-      ),
-    ]
-    for (const view of this.#tasks.views) {
-      const { name } = view.node
-      let target = this.#targets.get(name)
-      if (target === undefined) {
-        target = views.open(view.node, this.#topology.of(view.node).partitions)
-        this.#targets.set(name, target)
-      }
-      const changelog = viewChangelog(plan.name, name)
-      const writer = this.#writers.writer(changelog, view.partition)
-      states.push(new ViewState(view, target, described(changelog), writer))
-    }
-    this.#restores = states.map((state) => new StateRecovery(state, { broker, sys, stateFolder, wake }))
-    this.state = 'restoring'
-    return true
+  get #inputs(): readonly Input[] {
+    return this.#opened?.inputs ?? []
   }
 
-  #restore(): boolean {
-    const next = this.#restores.find(({ done }) => !done)
-    if (next !== undefined) return next.step()
-    const marks = this.#openMarks()
-    if (!marks.done) return marks.step()
-    marks.close()
-    for (const recovery of this.#restores) recovery.close()
-    this.#open(marks)
-    this.#restores = []
+  #open(): boolean {
+    const opened = this.#opening.step()
+    if (typeof opened === 'boolean') {
+      if (this.#opening.progress !== undefined) this.state = 'restoring'
+      return opened
+    }
+    this.#opened = opened
+    if (this.#opening.storesPlan) this.#dirty = true
+    this.#commitAt = this.#options.sys.clock.monotonic() + this.#options.commitIntervalMs
     this.state = 'running'
     return true
   }
 
-  /** Marks that are not behind the inputs: none, unless the positions of the inputs were lost. */
-  #openMarks(): MarkLog {
-    if (this.#marks !== undefined) return this.#marks
-    const { broker, plan, wake } = this.#options
-    const name = marksTopic(plan.name)
-    const from = this.#entries.get(0, MARKS_KEY)?.offset ?? 0
-    const topic = broker.topic(name) as TopicDescription
-    this.#marks = new MarkLog(broker, topic, this.#writers.writer(name, 0), from, wake)
-    return this.#marks
-  }
-
-  /** All state is back: gives operators their time and opens the inputs where the last commit left them. */
-  #open(marks: MarkLog): void {
-    const { broker, plan, sys, wake, baseFolder } = this.#options
-    const committed = broker.positions(plan.name)
-    const at = (topic: TopicId, partition: PartitionId): CommittedPosition | undefined =>
-      committed.find((position) => position.topic === topic && position.partition === partition)
-    const entry = (key: string): EngineEntry | undefined => this.#entries.get(0, key)
-    for (const operator of this.#tasks.timed) {
-      operator.restored(parseOperatorTime(entry(timeKey(operator.name, operator.partition))?.text))
-    }
-    for (const operator of this.#tasks.aggregating) operator.groups.restored()
-    const connector: ConnectorContext = { sys, baseFolder, wake }
-    for (const sink of this.#tasks.sinks)
-      sink.open(connector, entry(sinkKey(sink.sinkId, sink.partition))?.text)
-    const groups = groupLanes(this.#topology, this.#tasks.lanes)
-    const bytesMax = Math.min(
-      FETCH_BYTES_MAX,
-      Math.max(INPUT_BYTES_MIN, Math.floor(INPUT_BYTES / this.#tasks.lanes.length)),
-    )
-    for (const group of groups) {
-      const inputs = group.map((lanes) =>
-        this.#input(lanes.lanes, lanes.rank, lanes.checksKeys, bytesMax, at, connector),
-      )
-      this.#inputs.push(...inputs)
-      const resumed = inputs.some((input) =>
-        input.metadata === undefined
-          ? at(input.topic, input.partition) !== undefined
-          : entry(sourceKey(input.name, input.partition)) !== undefined,
-      )
-      this.#groups.push(new InputGroup(inputs, sys.clock, resumed, marks.stored))
-    }
-    for (const input of this.#inputs) {
-      const outside = input.metadata !== undefined
-      const text = outside
-        ? entry(sourceKey(input.name, input.partition))?.text
-        : at(input.topic, input.partition)?.metadata
-      restoreLanes(input, text)
-    }
-    for (const operator of this.#tasks.timed) operator.announce()
-    for (const operator of this.#tasks.timed) operator.time.realign()
-    this.#committer = new Committer({
-      broker,
-      clock: sys.clock,
-      writers: this.#writers,
-      stores: this.#stores,
-      entries: this.#entries,
-      entriesWriter: this.#writers.writer(engineTopic(plan.name), 0),
-      tasks: this.#tasks,
-      targets: this.#targets,
-      committed,
-      wake,
-    })
-    const { stateFolder: folder, snapshotBytesMin: bytesMin } = this.#options
-    if (folder !== undefined) {
-      this.#snapshots = new Snapshots({ sys, broker, folder, bytesMin, wake, recovered: this.#restores })
-    }
-    this.#ends = new Ends(this.#topology, this.#groups, broker)
-    this.#commitAt = sys.clock.monotonic() + this.#options.commitIntervalMs
-  }
-
-  #input(
-    lanes: readonly SourceLane[],
-    rank: number,
-    checksKeys: boolean,
-    bytesMax: number,
-    at: (topic: TopicId, partition: PartitionId) => CommittedPosition | undefined,
-    connector: ConnectorContext,
-  ): Input {
-    const { broker, sys, wake } = this.#options
-    const first = lanes[0] as SourceLane
-    const shared = { lanes, rank, clock: sys.clock, context: this.#context, current: this.#current }
-    if (first.node.kind === 'connectorSource') {
-      const committed = this.#entries.get(0, sourceKey(first.node.source.id, first.partition))
-      const stored =
-        committed === undefined
-          ? undefined
-          : { offset: committed.offset, metadata: sourceMetadata(committed.text) }
-      return new ConnectorInput({ ...shared, stored, connector })
-    }
-    const spec: TopicSpec = first.node.topic
-    const description = broker.topic(spec.name) as TopicDescription
-    const position =
-      at(description.id, first.partition)?.offset ?? broker.bounds(description.id, first.partition).start
-    return new TopicInput({ ...shared, description, position, broker, bytesMax, checksKeys, wake })
-  }
-
-  #run(): boolean {
-    const committer = this.#committer as Committer
-    const membership = this.#starter.membership as Membership
+  #run(opened: Opened): boolean {
+    const { committer, membership, snapshots, groups } = opened
     const ms = committer.poll(membership)
-    if (ms !== undefined) this.#committed(ms)
+    if (ms !== undefined) this.#committed(ms, snapshots)
     let worked = ms !== undefined
-    if (this.#commitDue(committer)) worked = this.#cut(committer, membership) || worked
+    if (this.#commitDue(committer)) worked = this.#cut(opened) || worked
     if (committer.preparing) return false
     // What is cut next must not grow without bound while a commit is on its way.
     if (committer.busy && committer.pendingBytes > 2 * this.#commitBytes) return false
@@ -395,10 +232,10 @@ class Engine implements EngineHandle {
       this.#fire()
       return true
     }
-    worked = this.#snapshots?.step(!committer.busy) === true || worked
-    if (this.state === 'draining') return this.#drained(committer) ? false : worked
-    for (const group of this.#groups) worked = this.#take(group) || worked
-    if (!worked) worked = this.#quiet(committer)
+    worked = snapshots?.step(!committer.busy) === true || worked
+    if (this.state === 'draining') return this.#drained(opened) ? false : worked
+    for (const group of groups) worked = this.#take(group) || worked
+    if (!worked) worked = this.#quiet(opened)
     return worked
   }
 
@@ -444,9 +281,9 @@ class Engine implements EngineHandle {
   }
 
   /** Nothing was read: time may pass by idleness, or all may be done. */
-  #quiet(committer: Committer): boolean {
+  #quiet({ groups, committer, ends }: Opened): boolean {
     const now = this.#options.sys.clock.monotonic()
-    for (const group of this.#groups) {
+    for (const group of groups) {
       // Marks say when an input became idle then.
       if (group.replaying) {
         if (group.endReplay()) return true
@@ -457,7 +294,7 @@ class Engine implements EngineHandle {
     if (this.#firing.length > 0) return true
     if (!this.#options.untilEnd) return false
     const settled = !this.#dirty && !committer.busy
-    if (this.#ends?.advance(settled) === true) {
+    if (ends.advance(settled)) {
       this.#dirty = true
       return true
     }
@@ -465,20 +302,20 @@ class Engine implements EngineHandle {
       this.#commitWanted = true
       return !committer.busy
     }
-    if (this.#ends?.done === true) {
+    if (ends.done) {
       this.state = 'ended'
       this.#close()
     }
     return false
   }
 
-  #drained(committer: Committer): boolean {
+  #drained({ committer, snapshots }: Opened): boolean {
     if (committer.busy) return true
     if (this.#dirty) {
       this.#commitWanted = true
       return false
     }
-    if (this.#snapshots?.drain() === true) return false
+    if (snapshots?.drain() === true) return false
     this.state = 'ended'
     this.#close()
     return true
@@ -490,23 +327,22 @@ class Engine implements EngineHandle {
     return this.#options.sys.clock.monotonic() >= this.#commitAt || committer.pendingBytes > this.#commitBytes
   }
 
-  #cut(committer: Committer, membership: Membership): boolean {
+  #cut(opened: Opened): boolean {
     this.#commitWanted = false
     this.#dirty = false
     this.#current.passHeaders = false
     this.#current.origin = undefined
-    this.#writeMarks()
-    const cut = committer.cut(membership, this.#inputs)
+    this.#writeMarks(opened)
+    const cut = opened.committer.cut(opened.membership, opened.inputs)
     this.#epoch.now += 1
     this.#commitAt = this.#options.sys.clock.monotonic() + this.#options.commitIntervalMs
     return cut
   }
 
   /** What the data alone do not tell, for a run that takes them again (SEMANTICS 1.5). */
-  #writeMarks(): void {
-    const log = this.#marks as MarkLog
+  #writeMarks({ groups, marks: log }: Opened): void {
     let next: number | undefined
-    for (const group of this.#groups) {
+    for (const group of groups) {
       const marks = group.marks.take()
       if (marks !== undefined) log.write(marks)
       const first = group.firstMark
@@ -518,9 +354,9 @@ class Engine implements EngineHandle {
     }
   }
 
-  #committed(ms: number): void {
+  #committed(ms: number, snapshots: Snapshots | undefined): void {
     this.#commits += 1
-    this.#snapshots?.committed()
+    snapshots?.committed()
     this.#metrics.committed(ms)
     for (const listener of [...this.#listeners]) listener()
   }
@@ -546,10 +382,8 @@ class Engine implements EngineHandle {
 
   #close(): void {
     this.#lastStatus = statusOf(this.#inputs)
-    this.#snapshots?.close()
-    for (const recovery of this.#restores) recovery.close()
-    this.#marks?.close()
-    for (const input of this.#inputs) input.close()
+    this.#opened?.snapshots?.close()
+    this.#opening.close()
     for (const sink of this.#tasks.sinks) sink.writer?.close()
     this.#metrics.close()
   }
