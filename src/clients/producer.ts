@@ -16,23 +16,18 @@ import { isMillraceError, MillraceError } from '../base/errors.ts'
 import type { Answer, PartitionBatch, TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import type { ProducerIdentity } from '../broker/transactions.ts'
-import { BatchBuilder } from '../record/batch-builder.ts'
 import type { CompressionName } from '../record/batch-header.ts'
-import { partitionOf, refusedPartition, StickyPartitioner } from '../record/partitioner.ts'
+import { refusedPartition } from '../record/partitioner.ts'
 import type { RecordData } from '../record/record.ts'
 import type { Sys, Timer } from '../sys/sys.ts'
+import { type OpenBatch, OpenBatches, placeName, type SendAnswer } from './open-batches.ts'
+import { PartitionChoice } from './partition-choice.ts'
 
 /** Of one partition one batch each. The log remembers the last five; more under way could not be told apart. */
 const IN_FLIGHT_MAX = 2
-/** Records without a key go to the next partition when a batch has so many bytes. */
-const STICKY_BYTES = 16 * 1024
-/** A batch is not made larger than this, whatever waits. */
-const BATCH_BYTES_MAX = 512 * 1024
 const RETRY_MS = 100
 /** What a record takes beside its key and value: numbers, a promise's closure. */
 const RECORD_OVERHEAD_BYTES = 64
-/** So many builders are kept: a batch's memory may have grown to twice BATCH_BYTES_MAX. */
-const SPARE_MAX = 4
 const SEQUENCES = 2 ** 31
 
 /** Where batches go: the plain way, or into a transaction. */
@@ -69,18 +64,6 @@ export const PRODUCER_DEFAULTS: ProducerOptions = Object.freeze({
   deliveryTimeoutMs: 120_000,
 })
 
-export type SendAnswer = (error: Error | undefined, partition: PartitionId, offset: Offset) => void
-
-/** A batch that fills, and who waits for its records. */
-interface OpenBatch {
-  readonly topic: TopicDescription
-  readonly partition: PartitionId
-  readonly builder: BatchBuilder
-  readonly answers: SendAnswer[]
-  /** What its records count in the buffer. */
-  cost: number
-}
-
 interface SentBatch {
   readonly open: OpenBatch
   readonly batch: PartitionBatch
@@ -110,15 +93,8 @@ export class Producer {
   readonly #recordBytesMax: number
   readonly #port: ProducerPort
   readonly #options: ProducerOptions
-  readonly #sticky = new Map<string, { readonly partitioner: StickyPartitioner; bytes: number }>()
-  /** By topic and partition, in the order of their first record. */
-  #open = new Map<string, OpenBatch>()
-  /** Batches that cannot grow and wait for their turn, in the order of their records. */
-  #full: OpenBatch[] = []
-  /** The open batch that the last record went into: mostly the next one goes there too. */
-  #last: OpenBatch | undefined
-  /** Builders whose memory is used again. */
-  readonly #spare: BatchBuilder[] = []
+  readonly #choice = new PartitionChoice()
+  readonly #open = new OpenBatches()
   readonly #blocked: Blocked[] = []
   #bufferedBytes = 0
   #scheduled = false
@@ -242,60 +218,16 @@ export class Producer {
     bytes: number,
     answer: SendAnswer,
   ): void {
-    const partition = wanted ?? this.#partitionFor(topic, record.key, bytes)
     const cost = bytes + RECORD_OVERHEAD_BYTES
-    const batch = this.#batchFor(topic, partition)
     try {
-      batch.builder.append(record.timestamp, record.key, record.value, record.headers)
+      const partition = wanted ?? this.#choice.of(topic, record.key, bytes)
+      this.#open.append(topic, partition, record, cost, answer)
     } catch (error) {
-      // A batch that was begun for it has nothing to send.
-      if (batch.builder.count === 0) this.#forget(batch)
       answer(error as Error, -1, -1)
       return
     }
-    batch.answers.push(answer)
-    batch.cost += cost
     this.#bufferedBytes += cost
-    if (batch.builder.sizeBytes >= BATCH_BYTES_MAX) {
-      this.#forget(batch)
-      this.#full.push(batch)
-    }
     this.#schedule()
-  }
-
-  #forget(batch: OpenBatch): void {
-    this.#open.delete(nameOf(batch))
-    this.#last = undefined
-  }
-
-  #batchFor(topic: TopicDescription, partition: PartitionId): OpenBatch {
-    const last = this.#last
-    if (last !== undefined && last.topic.id === topic.id && last.partition === partition) return last
-    const name = nameOf({ topic, partition })
-    let batch = this.#open.get(name)
-    if (batch === undefined) {
-      const builder = this.#spare.pop() ?? new BatchBuilder(1024)
-      batch = { topic, partition, builder, answers: [], cost: 0 }
-      this.#open.set(name, batch)
-    }
-    this.#last = batch
-    return batch
-  }
-
-  #partitionFor(topic: TopicDescription, key: Uint8Array | null, bytes: number): PartitionId {
-    if (topic.partitions === 1) return 0
-    if (key !== null) return partitionOf(key, topic.partitions)
-    let sticky = this.#sticky.get(topic.id)
-    if (sticky === undefined) {
-      sticky = { partitioner: new StickyPartitioner(topic.partitions), bytes: 0 }
-      this.#sticky.set(topic.id, sticky)
-    }
-    if (sticky.bytes > STICKY_BYTES) {
-      sticky.partitioner.nextBatch()
-      sticky.bytes = 0
-    }
-    sticky.bytes += bytes
-    return sticky.partitioner.current
   }
 
   #schedule(): void {
@@ -313,13 +245,13 @@ export class Producer {
 
   /** One batch of each partition that has any leaves, all as one append. */
   #leave(): void {
-    if (this.#open.size + this.#full.length === 0 || this.#isBusy()) return
+    if (this.#open.count === 0 || this.#isBusy()) return
     if (this.#options.idempotent && this.#identity === undefined) {
       this.#identify()
       return
     }
-    const next = this.#next()
-    const isFirst = this.#options.idempotent && next.some((open) => !this.#sequences.has(nameOf(open)))
+    const next = this.#open.next()
+    const isFirst = this.#options.idempotent && next.some((open) => !this.#sequences.has(placeName(open)))
     const batches = next.map((open): SentBatch => ({ open, batch: this.#build(open) }))
     const deadline = this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs
     const sent: SentAppend = { batches, deadline, isFirst, waits: false }
@@ -327,55 +259,22 @@ export class Producer {
     this.#attempt(sent)
   }
 
-  /** Not two of one partition: with more under way than the log remembers a repeated one would look like a new one. */
-  #next(): readonly OpenBatch[] {
-    this.#last = undefined
-    if (this.#full.length === 0) return this.#takeAll()
-    const chosen = new Map<string, OpenBatch>()
-    this.#full = this.#full.filter((batch) => {
-      const name = nameOf(batch)
-      if (chosen.has(name)) return true
-      chosen.set(name, batch)
-      return false
-    })
-    for (const [name, batch] of this.#open) {
-      if (chosen.has(name)) continue
-      chosen.set(name, batch)
-      this.#open.delete(name)
-    }
-    return [...chosen.values()]
-  }
-
-  #takeAll(): readonly OpenBatch[] {
-    this.#last = undefined
-    const all = [...this.#full, ...this.#open.values()]
-    this.#full = []
-    this.#open = new Map()
-    return all
-  }
-
   #build(open: OpenBatch): PartitionBatch {
     const { topic, partition, builder } = open
     const { compression } = this.#options
     const identity = this.#identity
-    const name = nameOf(open)
+    const name = placeName(open)
     if (identity === undefined) {
       const bytes = builder.build({ compression })
-      this.#release(builder)
+      this.#open.release(builder)
       return { topic: topic.id, partition, bytes }
     }
     const baseSequence = this.#sequences.get(name) ?? 0
     this.#sequences.set(name, (baseSequence + builder.count) % SEQUENCES)
     const { transactional } = this.#port
     const bytes = builder.build({ ...identity, baseSequence, compression, transactional })
-    this.#release(builder)
+    this.#open.release(builder)
     return { topic: topic.id, partition, bytes }
-  }
-
-  #release(builder: BatchBuilder): void {
-    if (this.#spare.length === SPARE_MAX) return
-    builder.reset()
-    this.#spare.push(builder)
   }
 
   #attempt(sent: SentAppend): void {
@@ -430,7 +329,7 @@ export class Producer {
     this.#port.identify((error, identity) => {
       this.#identifying = false
       if (identity === undefined) {
-        for (const each of this.#takeAll()) this.#answer(each, error, -1)
+        for (const each of this.#open.all()) this.#answer(each, error, -1)
         this.#letIn()
         this.#tellFlushed()
       } else {
@@ -441,21 +340,11 @@ export class Producer {
   }
 
   #isIdle(): boolean {
-    return this.#open.size + this.#full.length + this.#sent.length + this.#blocked.length === 0
+    return this.#open.count + this.#sent.length + this.#blocked.length === 0
   }
 
   #tellFlushed(): void {
     if (!this.#isIdle()) return
     for (const done of this.#flushed.splice(0)) done()
   }
-}
-
-function nameOf({
-  topic,
-  partition,
-}: {
-  readonly topic: TopicDescription
-  readonly partition: number
-}): string {
-  return `${topic.id}/${partition}`
 }
