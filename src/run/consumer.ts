@@ -1,18 +1,18 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { answered } from '../base/answered.ts'
-import type { DurationMs, Offset } from '../base/brands.ts'
 import { durationMs } from '../base/duration.ts'
 import { MillraceError, messageOf } from '../base/errors.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { GroupConsumer } from '../clients/group-consumer.ts'
 import { OrderedWork } from '../clients/ordered-work.ts'
-import type { HandedChunk, HandedPlace, HandedRecord, PartitionFeed } from '../clients/partition-feed.ts'
+import type { HandedPlace, HandedRecord, PartitionFeed } from '../clients/partition-feed.ts'
 import { WorkWatch } from '../clients/work-watch.ts'
 import type { TopicSpec } from '../flow/graph/plan.ts'
 import { topicSpecOf } from '../streams/topic.ts'
 import type { Sys } from '../sys/sys.ts'
 import { checkFunction } from './argument-checks.ts'
 import { Bell } from './bell.ts'
+import { committedAhead } from './committed-ahead.ts'
 import { type Chunk, ConsumerChunks } from './consumer-chunks.ts'
 import { ConsumerIterator } from './consumer-iterator.ts'
 import type {
@@ -25,6 +25,7 @@ import type {
   WorkOptions,
 } from './consumer-options.ts'
 import { batchLimits, checkConsumerOptions, concurrencyOf, coreOptions } from './consumer-settings.ts'
+import { type HandedWork, nothingThrown, placeOf, tooLong } from './handed-work.ts'
 import { type InOrderHost, runInOrder } from './run-in-order.ts'
 import { type ShownRecord, showing, shownRecord } from './shown-record.ts'
 
@@ -42,9 +43,6 @@ const handed = new WeakMap<object, { readonly consumer: GroupConsumer; readonly 
 export function handedOf(record: object): { consumer: GroupConsumer; record: HandedPlace } | undefined {
   return handed.get(record)
 }
-
-/** Work under way. */
-type Handed = HandedRecord | HandedChunk<{ readonly offset: Offset }>
 
 /** What a consumer needs of the log beside its broker. */
 export interface ConsumerHost {
@@ -70,7 +68,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
   readonly #options: ConsumerOptions<T, C>
   readonly #specs: ReadonlyMap<string, TopicSpec>
   readonly #host: ConsumerHost
-  readonly #watch: WorkWatch<Handed>
+  readonly #watch: WorkWatch<HandedWork>
   readonly #core: GroupConsumer
   readonly #bell: Bell
   readonly #chunks: ConsumerChunks
@@ -261,7 +259,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     }
   }
 
-  #handlerFailed(work: Handed, error: unknown, signal: AbortSignal): void {
+  #handlerFailed(work: HandedWork, error: unknown, signal: AbortSignal): void {
     if (signal.aborted) this.#sys.lines.write('info', `${placeOf(work)} was given up: ${messageOf(error)}`)
     else this.#fail((error as Error | null | undefined) ?? nothingThrown(work))
   }
@@ -362,18 +360,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
       if (next === undefined) break
       chunk.push(next)
     }
-    try {
-      await answered<void>((answer) => this.#core.commitBehind(chunk, answer))
-    } catch (error) {
-      for (const item of chunk) this.#core.release(item)
-      throw error
-    }
-    // Lost before they were committed: they are given to the next owner.
-    return chunk.filter((item) => {
-      const isOurs = !item.feed.gone
-      if (!isOurs) this.#core.release(item)
-      return isOurs
-    })
+    return committedAhead(this.#core, chunk, chunk)
   }
 
   /** Chunks that were gathered, as far as their records may be given out. */
@@ -382,15 +369,7 @@ export class Consumer<T extends ConsumedTopic, C extends CommitMode>
     const last = chunks.map(({ feed, ticket, records }) => {
       return { feed, ticket, record: records.at(-1) as ShownRecord }
     })
-    try {
-      await answered<void>((answer) => this.#core.commitBehind(last, answer))
-    } catch (error) {
-      for (const chunk of chunks) this.#core.release(chunk)
-      throw error
-    }
-    // Lost before they were committed: they are given to the next owner.
-    for (const chunk of chunks) if (chunk.feed.gone) this.#core.release(chunk)
-    return chunks.filter(({ feed }) => !feed.gone)
+    return committedAhead(this.#core, chunks, last)
   }
 
   #recordsOf(chunks: readonly Chunk[]): readonly ConsumerRecord<T, C>[] {
@@ -443,22 +422,4 @@ function laneOf({ feed, record }: HandedRecord, by: 'partition' | 'key'): string
   if (by === 'partition') return feed.name
   // Records without a key have no order to keep.
   return `${feed.name}/${record.key === null ? `@${record.offset}` : Buffer.from(record.key).toString('latin1')}`
-}
-
-function tooLong(work: Handed, limitMs: DurationMs): MillraceError {
-  const problem = `the work on ${placeOf(work)} takes longer than ${limitMs} ms`
-  const way = 'its partitions go to other members; do less at once, or raise maxProcessingTime'
-  return new MillraceError('MILLRACE_TIMEOUT', `${problem}: ${way}`)
-}
-
-/** What ends a consumer must be something: without it, `run` would end as if all were well. */
-function nothingThrown(work: Handed): MillraceError {
-  const problem = `the handler threw null or undefined at ${placeOf(work)}`
-  return new MillraceError('MILLRACE_USER_FUNCTION', `${problem}: throw an Error that says why`)
-}
-
-/** 'orders-0@17' */
-function placeOf(work: Handed): string {
-  const offset = 'record' in work ? work.record.offset : work.records[work.done]?.offset
-  return `${work.feed.name}@${offset}`
 }
