@@ -110,8 +110,9 @@ function checked(name: string, settings: CompleteSettings): CompleteSettings {
   integer('recordBytesMax', 1, INT32_MAX)
   oneOf('timestampType', 'createTime', 'logAppendTime')
   const { minCleanableDirtyRatio: ratio, minCompactionLagMs, maxCompactionLagMs } = settings
-  if (!(ratio >= 0 && ratio <= 1))
-    throw invalid(name, `minCleanableDirtyRatio is ${ratio}; expected a number from 0 to 1`)
+  // A text compares like a number.
+  if (typeof ratio !== 'number' || !(ratio >= 0 && ratio <= 1))
+    throw invalid(name, `minCleanableDirtyRatio is ${shownValue(ratio)}; expected a number from 0 to 1`)
   if (maxCompactionLagMs !== null && maxCompactionLagMs < minCompactionLagMs) {
     throw invalid(
       name,

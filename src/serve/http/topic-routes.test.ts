@@ -55,8 +55,9 @@ test('topics are listed, described and made', async () => {
     partitions: [{ partition: 0, start: 0, end: 0, records: 0 }, { partition: 1 }, { partition: 2 }],
   })
   expect((await post('/topics', '{"name":"orders"}', 'application/json')).status).toBe(409)
-  expect((await post('/topics', '{"name":"x","partitions":0}', 'application/json')).status).toBe(400)
   expect((await post('/topics', 'null', 'application/json')).status).toBe(400)
+  expect((await post('/topics', '{"name":"x","internal":true}', 'application/json')).status).toBe(400)
+  expect((await post('/topics', '["x"]', 'application/json')).status).toBe(400)
   const unknown = await fetch(`${url}/topics/nothing`)
   expect([unknown.status, await messageOf(unknown)]).toEqual([
     404,

@@ -3,6 +3,7 @@ import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { TopicSpec } from '../../flow/graph/plan.ts'
 import { NO_HEADERS, type RecordData } from '../../record/record.ts'
+import type { TopicSettings } from '../../record/topic-settings.ts'
 import { positionText } from '../../views/position.ts'
 import type { AppFacade } from './app-facade.ts'
 import type { HttpExchange } from './http-exchange.ts'
@@ -24,31 +25,21 @@ export function listTopics(app: AppFacade, exchange: HttpExchange): void {
   )
 }
 
-/** `POST /topics` with `{ name, partitions, durability }` */
+/** `POST /topics` with `{ name, ...settings }`; what is not said is the default, of `partitions` 1. */
 export async function createTopic(app: AppFacade, exchange: HttpExchange): Promise<void> {
-  const settings = parsed((await exchange.body()).toString('utf8'), 'the body') as Record<
-    string,
-    unknown
-  > | null
-  const { name, partitions = 1, durability = 'fsync', ...others } = settings ?? {}
-  const [other] = Object.keys(others)
-  const wrong =
-    typeof name !== 'string'
-      ? `name is ${JSON.stringify(name) ?? 'missing'}, expected a text`
-      : typeof partitions !== 'number' || !Number.isInteger(partitions) || partitions < 1
-        ? `partitions is ${JSON.stringify(partitions)}, expected a whole number from 1 on`
-        : durability !== 'fsync' && durability !== 'os'
-          ? `durability is ${JSON.stringify(durability)}, expected fsync or os`
-          : other !== undefined
-            ? `there is no setting ${JSON.stringify(other)} here, there are name, partitions, durability`
-            : undefined
-  if (wrong !== undefined)
-    throw new HttpProblem(400, 'MILLRACE_INVALID_ARGUMENT', `a topic cannot be made: ${wrong}`)
-  const chosen = { partitions: partitions as number, durability: durability as 'fsync' | 'os' }
-  const topic = await answered<TopicDescription>((answer) =>
-    app.broker.createTopic(name as string, chosen, answer),
-  )
+  const asked = parsed((await exchange.body()).toString('utf8'), 'the body')
+  const given = typeof asked === 'object' && asked !== null ? (asked as Record<string, unknown>) : {}
+  const { name, partitions = 1, ...others } = given
+  if (typeof name !== 'string') throw refused(`name is ${JSON.stringify(name) ?? 'missing'}, expected a text`)
+  if ('internal' in others) throw refused('topics of the system are made by the system')
+  // The broker looks at every setting.
+  const settings = { partitions, ...others } as TopicSettings
+  const topic = await answered<TopicDescription>((answer) => app.broker.createTopic(name, settings, answer))
   exchange.json({ ...topic, partitions: partitionsOf(app, topic) }, 201)
+}
+
+function refused(problem: string): HttpProblem {
+  return new HttpProblem(400, 'MILLRACE_INVALID_ARGUMENT', `a topic cannot be made: ${problem}`)
 }
 
 /** `GET /topics/NAME` */
