@@ -118,6 +118,7 @@ export class EntryTable {
     const entries = this.#entries
     const count = this.#rows
     for (let row = 0; row < count; row += 1) {
+      if (row % NEAR_ENTRIES === 0) bringNear(entries, row)
       const entry = entries[row]
       if (entry !== undefined) yield entry
     }

@@ -255,7 +255,8 @@ export class MemoryStore<V> implements KeyedStore<V>, SnapshotSource {
     for (const namespace of this.#drops) remove(namespace, undefined)
     for (const space of this.#dirtySpaces) {
       if (space.dropped) continue
-      for (const entry of space.dirty) {
+      for (const [index, entry] of space.dirty.entries()) {
+        if (index % NEAR_ENTRIES === 0) bringNear(space.dirty, index)
         if ((entry.flags & LIVE) !== 0) {
           put(space.namespace, entry.key, entry.value as V)
           entry.flags = LIVE | DURABLE
