@@ -9,8 +9,11 @@ import { openBenchLog } from './log-fixture.ts'
 import { type Cost, inTurns, type Measurement, measurement, timed } from './measure.ts'
 import { windowApp } from './pipelines.ts'
 import { untilRead } from './until.ts'
+import { warmMemory } from './warm-memory.ts'
 
 const BENCH = 'window-count'
+/** For each record at most: its part of results, changelog and snapshots. */
+const WRITTEN_BYTES = 300
 
 // At 500 events a second a window holds 30,000 of the million keys, each once: every record makes a group and a result.
 // At 25,000 a second the million is in one window, and a key comes about twice; a round has two windows.
@@ -50,10 +53,11 @@ export async function measureApp(
   return inTurns(
     rounds,
     async () => {
-      // The last round's memory and disk pages are used again, as those of an app that runs for long are.
       if (folder !== '') rmSync(folder, { recursive: true })
       folder = context.folder(BENCH)
       await fill(folder, records, keys, perSecond)
+      // What an app that runs for long writes goes to pages that were used before.
+      warmMemory(folder, records * WRITTEN_BYTES)
       return timed(() => runOver(app, folder, records))
     },
     () => parseOnly(folder),
