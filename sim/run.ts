@@ -18,12 +18,16 @@ import type { Ownership } from './model/model.ts'
 import type { ObservedPositions } from './model/model-group.ts'
 import { placeOf } from './model/place.ts'
 import { Observer, type PartitionView } from './observation.ts'
-import { type Breakage, World } from './world.ts'
+import { type Actor, type Breakage, World } from './world.ts'
 
 export const STEPS = 150
 /** Everything is read again after so many steps, whether it moved or not. */
 const FULL_LOOK_STEPS = 25
 const FINISH_STEPS_MAX = 400
+/** Of 100 turns, how many are faults and changes of topics: calm worlds have long lives. */
+const FAULT_RATES = [2, 5, 10]
+/** How often each of the others has its turn. */
+const WEIGHTS = [0, 1, 1, 2, 8]
 
 export interface RunOptions {
   readonly seed: number
@@ -80,6 +84,9 @@ class Simulation {
   readonly #faults: Faults
   readonly #remote: RemoteProducer[]
   readonly #members: (GroupMember | Processor)[]
+  /** Those who work, each as often as its share of the turns. */
+  readonly #turns: readonly Actor[]
+  readonly #faultRate: number
   #answeredPositions: ObservedPositions[] = []
   #lookedAtLife = -1
   #lookedAt: Timestamp = 0
@@ -92,6 +99,8 @@ class Simulation {
     this.#admin = new Administrator(world)
     this.#faults = new Faults(world)
     this.#remote = [new RemoteProducer(world, 'remote-a'), new RemoteProducer(world, 'remote-b')]
+    const { random } = world
+    this.#faultRate = (FAULT_RATES[random.below(FAULT_RATES.length)] ?? 0) / 100
     const reader = { group: 'readers', topics: ['plain'], instance: null, remote: false }
     this.#members = [
       new GroupMember(world, 'reader-a', reader),
@@ -109,17 +118,19 @@ class Simulation {
     ]
     const late = new LatePackets(world)
     world.committed = (request) => late.note(request)
-    world.actors.push(
-      this.#admin,
-      this.#faults,
+    const workers = [
       ...this.#remote,
       new ClientProducer(world, 'client'),
       new TransactionalWriter(world, 'writer-a', { id: 'tx-a', version: 2 }),
       new TransactionalWriter(world, 'writer-b', { id: 'tx-b', version: 1 }),
       new WholeWriter(world, 'whole'),
-      new WholeWriter(world, 'quick', { topics: ['quick'], burst: 6, powerCuts: 0.1 }),
+      new WholeWriter(world, 'quick', { topics: ['quick'], burst: 6, powerCuts: this.#faultRate }),
       late,
       ...this.#members,
+    ]
+    world.actors.push(this.#admin, this.#faults, ...workers)
+    this.#turns = workers.flatMap((actor) =>
+      Array<Actor>(WEIGHTS[random.below(WEIGHTS.length)] ?? 0).fill(actor),
     )
   }
 
@@ -168,12 +179,9 @@ class Simulation {
   }
 
   #drawActor(): void {
-    const { actors, random } = this.world
-    const { life } = this.world
-    // Faults and changes are rarer than work.
-    const rare = random.chance(0.9)
-    const actor = rare ? actors[2 + random.below(actors.length - 2)] : actors[random.below(2)]
-    actor?.act()
+    const { life, random } = this.world
+    const turns = random.chance(this.#faultRate) ? [this.#admin, this.#faults] : this.#turns
+    turns[random.below(turns.length)]?.act()
     if (life !== this.world.life) this.world.note('a new life began')
   }
 

@@ -1,4 +1,4 @@
-import type { Offset } from '../../src/base/brands.ts'
+import type { Offset, Timestamp } from '../../src/base/brands.ts'
 import { isMillraceError } from '../../src/base/errors.ts'
 import type { PartitionBatch, TopicDescription } from '../../src/broker/broker.ts'
 import type { NewPosition } from '../../src/broker/groups.ts'
@@ -36,6 +36,7 @@ export class Processor implements Actor {
   #consumer: GroupConsumer | undefined
   #timers: FreezableTimers | undefined
   #frozen = false
+  #frozenUntil: Timestamp = 0
   #identity: ProducerIdentity | undefined
   readonly #sequences = new Map<number, number>()
   #copies: Copies | undefined
@@ -51,9 +52,9 @@ export class Processor implements Actor {
   act(): void {
     const { random } = this.#world
     if (this.#frozen) {
-      if (random.chance(0.15)) this.#thaw()
-      // Most dangerous is a pause right before the end.
-    } else if (random.chance(this.#copies?.step === 'end' ? 0.3 : 0.05)) this.#freeze()
+      if (this.#world.sys.time.now() >= this.#frozenUntil) this.#thaw()
+      // Most dangerous is a pause right before the end, in which others take its partitions.
+    } else if (random.chance(this.#copies?.step === 'end' ? 0.5 : 0.03)) this.#freeze()
     else if (this.#flying) return
     else if (this.#consumer === undefined) this.#start()
     else if (this.#markers && this.#identity === undefined) this.#identify()
@@ -98,8 +99,8 @@ export class Processor implements Actor {
         instance: null,
         client: this.name,
         host: '',
-        sessionTimeoutMs: 1500,
-        heartbeatMs: 300,
+        sessionTimeoutMs: 500 + random.below(1000),
+        heartbeatMs: 150,
         rebalanceTimeoutMs: 2000,
         drainMs: 800,
         commitIntervalMs: undefined,
@@ -128,7 +129,7 @@ export class Processor implements Actor {
     this.#ask<ProducerIdentity>(
       (answer) =>
         this.#world.broker.transactions.initProducer(
-          { transactionalId: this.name, timeoutMs: 5000, version: 2 },
+          { transactionalId: this.name, timeoutMs: 3000 + this.#world.random.below(15_000), version: 2 },
           answer,
         ),
       (identity) => {
@@ -334,13 +335,16 @@ export class Processor implements Actor {
 
   #freeze(): void {
     this.#frozen = true
+    this.#frozenUntil = this.#world.sys.time.now() + this.#world.random.below(8000)
     this.#timers?.freeze()
     this.#world.note(`${this.name}: stops answering`)
   }
 
+  /** It does not know how long it was away: what it was about to do is the first that it does. */
   #thaw(): void {
     this.#frozen = false
-    this.#timers?.thaw()
     this.#world.note(`${this.name}: goes on`)
+    if (this.#copies?.step === 'end' && !this.#flying) this.#end(this.#copies)
+    this.#timers?.thaw()
   }
 }
