@@ -224,6 +224,23 @@ describe('the data directory', () => {
     await expectRepaired()
   })
 
+  test.each([
+    [['topics']],
+    [['topic', 'describe', 'clicks']],
+    [['topic', 'delete', 'clicks', '--yes']],
+    [['produce', 'clicks']],
+    [['read', 'clicks']],
+    [['read', 'clicks', '--group', 'audit']],
+    [['groups']],
+    [['group', 'reset', 'audit', '--to', 'earliest']],
+    [['check']],
+    [['views']],
+  ])('a place where nothing is, for %j: where, the way out, and no directory is made', async (words) => {
+    const way = words[0] === 'views' ? /millrace run/ : /no data directory.*--at file:FOLDER.*topic create/
+    expectFailure(await world.millrace([...words, '--at', 'file:./dta'], '{}\n'), 1, 'file:./dta', way)
+    expect(world.has('dta')).toBe(false)
+  })
+
   test('an unknown topic, an unknown view, a missing row', async () => {
     world.put('pipeline.ts', pipeline())
     world.put('clicks.jsonl', text(good))

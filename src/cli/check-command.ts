@@ -1,13 +1,12 @@
-import { resolve } from 'node:path'
 import { answered } from '../base/answered.ts'
 import { MillraceError } from '../base/errors.ts'
 import type { Repair } from '../log/mender.ts'
 import { openLog } from '../log/open.ts'
 import { repairLog } from '../log/repair.ts'
 import { type Finding, LogVerifier, type VerifyReport } from '../log/verify.ts'
-import { openPlace } from '../run/place.ts'
 import type { Sys } from '../sys/sys.ts'
 import { type Format, formatFor, type Output, printRow, printRows } from './output.ts'
+import { existingPlace } from './target.ts'
 
 interface CheckOptions {
   readonly at: string
@@ -23,10 +22,10 @@ const NOTE_MS = 1_000
  * damaged is cut out first, kept in files beside, and listed.
  */
 export async function check(options: CheckOptions, output: Output): Promise<void> {
-  const { folder, sys } = openPlace(options.at, resolve('.'))
-  if (folder === undefined || !sys.disk.exists(`${folder}/log`)) {
-    const problem = `there is no data directory at ${options.at}`
-    throw new MillraceError('MILLRACE_FILE', `${problem}: give its place with --at file:FOLDER`)
+  const { folder, sys } = existingPlace(options.at)
+  if (folder === undefined) {
+    const problem = `${options.at} is no directory: give the place of one with --at file:FOLDER`
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
   const log = `${folder}/log`
   const format = formatFor(output, options.format)

@@ -21,12 +21,12 @@ const PATIENCE_MS = 10_000
 
 /**
  * @param at `file:FOLDER`, `memory:`, or the URL of a running app.
- * Throws MILLRACE_LOCKED when another process holds the directory and serves no HTTP, MILLRACE_CONNECTION when nothing
- * answers.
+ * Throws MILLRACE_FILE when there is no data and none is to be made, MILLRACE_LOCKED when another process holds the
+ * directory and serves no HTTP, MILLRACE_CONNECTION when nothing answers.
  */
-export async function openTarget(at: string): Promise<Target> {
+export async function openTarget(at: string, { make = false } = {}): Promise<Target> {
   if (isAppUrl(at)) return appTarget(at)
-  const place = openPlace(at, resolve('.'))
+  const place = make ? openPlace(at, resolve('.')) : existingPlace(at)
   const broker = openUnlessHeld(place)
   if (broker === undefined) return appTarget(urlOf(place, at))
   // Whoever held it before and was killed may have left its URL.
@@ -38,10 +38,25 @@ export async function openTarget(at: string): Promise<Target> {
 export function runningAppAt(at: string): string | undefined {
   if (isAppUrl(at)) return at.replace(/\/$/, '')
   const place = openPlace(at, resolve('.'))
+  if (!holdsData(place)) return undefined
   const broker = openUnlessHeld(place)
   if (broker === undefined) return urlOf(place, at)
   broker.close(() => undefined)
   return undefined
+}
+
+/** A misspelled place must not look like an empty one, nor become one. @throws MillraceError MILLRACE_FILE. */
+export function existingPlace(at: string): OpenPlace {
+  const place = openPlace(at, resolve('.'))
+  if (holdsData(place)) return place
+  const problem = `there is no data directory at ${at} (${place.folder})`
+  const way =
+    'give its place with --at file:FOLDER; `millrace run` and `millrace topic create` make a new one'
+  throw new MillraceError('MILLRACE_FILE', `${problem}: ${way}`)
+}
+
+function holdsData({ folder, sys }: OpenPlace): boolean {
+  return folder === undefined || sys.disk.exists(`${folder}/log`)
 }
 
 async function appTarget(url: string): Promise<Target> {

@@ -56,7 +56,7 @@ export async function createTopic(name: string, options: CreateOptions, output: 
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', `--durability is fsync or os, not ${durability}`)
   }
   const settings: TopicSettings = { partitions, durability, ...parseSettings(options.set) }
-  await using target = await openTarget(options.at)
+  await using target = await openTarget(options.at, { make: true })
   const { broker } = target
   await answered<TopicDescription>((answer) => broker.createTopic(name, settings, answer))
   output.note(
