@@ -373,6 +373,26 @@ export default withOptions({ limit: z.coerce.number().default(1) }, ({ limit }) 
     expect(await world.rows(['read', 'clicks'])).toHaveLength(GOOD.length)
   })
 
+  test('a bad line far in: its own number, and what was sent before it', async () => {
+    await world.millrace(['topic', 'create', 'long'])
+    const many = Array.from({ length: 30_000 }, (_, n) => JSON.stringify({ id: `k${n}`, n }))
+    many[25_000] = '{"n":1}'
+    const bad = await world.millrace(['produce', 'long', '--key-field', 'id'], text(many))
+    expectFailure(bad, 1, 'line 25001', 'key field "id" is missing', /nothing from line \d+ on was sent/)
+    const first = Number(/nothing from line (\d+) on/.exec(bad.stderr)?.[1])
+    expect(first).toBeGreaterThan(1)
+    expect(await world.rows(['read', 'long'])).toHaveLength(first - 1)
+    many[25_000] = JSON.stringify({ id: 'x'.repeat(2_000_000) })
+    const large = await world.millrace(['produce', 'long'], text(many))
+    expectFailure(
+      large,
+      1,
+      'MILLRACE_RECORD_TOO_LARGE',
+      'line 25001',
+      /1 went wrong; none after them was sent/,
+    )
+  })
+
   test('a port that is taken', async () => {
     world.put('pipeline.ts', overTopic())
     const { command, url } = await world.startApp('pipeline.ts')

@@ -1,3 +1,6 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { CliWorld, type RunningCommand } from './cli-process.ts'
 
@@ -175,6 +178,31 @@ describe('without a running app', () => {
     const later = new Date(Date.now() + 3_600_000).toISOString()
     expect(await world.rows(['read', 'lines', '--from', later])).toEqual([])
     expect(await world.rows(['read', 'lines', '--from', '2020-01-01'])).toHaveLength(20)
+  })
+
+  test('a line is what is between line feeds: nothing else in it cuts it, and its bytes stay', async () => {
+    await world.millrace(['topic', 'create', 'separators'])
+    const sent = await world.millrace(['produce', 'separators'], '\uFEFF"a\u2028b"\r\n\n"c\u2029d"\n"\u0085"')
+    expect(sent.stderr).toMatch(/^3 records to separators, 1 empty line skipped, /)
+    const values = (await world.rows(['read', 'separators'])).map(({ value }) => value)
+    expect(values).toEqual(['a\u2028b', 'c\u2029d', '\u0085'])
+  })
+
+  test('produce sends a line as soon as it comes', async () => {
+    await world.millrace(['topic', 'create', 'live'])
+    const producing = world.start(['produce', 'live'])
+    producing.child.stdin.write('1\n2')
+    const segment = () => {
+      const topics = world.path('.millrace/log/topics')
+      return readdirSync(topics).map(
+        (each) => readFileSync(join(topics, each, `${'0'.repeat(20)}.log`)).length,
+      )
+    }
+    const before = segment()
+    while (segment().every((size, index) => size === before[index])) await sleep(20)
+    producing.child.stdin.end('3\n')
+    expect((await producing.finished).code).toBe(0)
+    expect((await world.rows(['read', 'live'])).map(({ value }) => value)).toEqual([1, 23])
   })
 
   test('what is no JSON is shown as text', async () => {

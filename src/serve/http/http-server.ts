@@ -68,7 +68,7 @@ const ROUTES: readonly {
   },
   {
     method: 'POST',
-    path: '/topics/NAME?keyField=&key=',
+    path: '/topics/NAME?keyField=&key=&firstLine=',
     matches: (path) => path[0] === 'topics' && path.length === 2,
     handler: produce,
   },

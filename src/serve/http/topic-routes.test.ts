@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
 import type { TopicSpec } from '../../flow/graph/plan.ts'
 import { keySerde } from '../../record/key-codec.ts'
-import { json as jsonSerde, text } from '../../record/serdes.ts'
+import { bytes, json as jsonSerde, text } from '../../record/serdes.ts'
 import { HttpTestApp } from './http-test-app.ts'
 
 let app: HttpTestApp
@@ -28,8 +28,11 @@ function spec(name: string, parts: Partial<TopicSpec>): void {
   app.topicSpecs.set(name, { ...base, ...parts })
 }
 
-const post = (path: string, body: string, type = 'application/x-ndjson'): Promise<Response> =>
-  fetch(url + path, { method: 'POST', body, headers: { 'content-type': type } })
+const post = (
+  path: string,
+  body: string | Buffer<ArrayBuffer>,
+  type = 'application/x-ndjson',
+): Promise<Response> => fetch(url + path, { method: 'POST', body, headers: { 'content-type': type } })
 
 const lines = async (path: string): Promise<unknown[]> => {
   const body = await (await fetch(url + path)).text()
@@ -115,6 +118,26 @@ test('a text topic takes and gives its lines as they are', async () => {
   expect(((await lines('/topics/clicks/records')) as { value: unknown }[]).map(({ value }) => value)).toEqual(
     ['plain, no JSON', '42'],
   )
+})
+
+test('what is no UTF-8 is refused, but by a topic of bytes', async () => {
+  const body = Buffer.from([0x22, 0xff, 0x22, 0x0a])
+  expect(await messageOf(await post('/topics/clicks', body))).toBe(
+    'line 1: the bytes are no UTF-8; nothing was sent',
+  )
+  expect((await post('/topics', body, 'application/json')).status).toBe(400)
+  spec('clicks', { valueSerde: bytes() })
+  expect((await post('/topics/clicks', body)).status).toBe(200)
+  expect(await lines('/topics/clicks/records')).toMatchObject([
+    { value: { base64: body.subarray(0, 3).toString('base64') } },
+  ])
+})
+
+test('a part of something longer: lines are counted from where it begins', async () => {
+  expect(await messageOf(await post('/topics/clicks?firstLine=1001', '1\n\nx\n'))).toMatch(
+    /^line 1003: the value is no JSON.*; nothing from line 1001 on was sent$/,
+  )
+  expect((await post('/topics/clicks?firstLine=one', '1')).status).toBe(400)
 })
 
 test('bytes that are neither JSON nor text are shown as base64', async () => {

@@ -1,5 +1,7 @@
+import { isUtf8 } from 'node:buffer'
 import { answered } from '../../base/answered.ts'
 import { isMillraceError, MillraceError, messageOf } from '../../base/errors.ts'
+import { LineCutter } from '../../base/line-cutter.ts'
 import type { TopicDescription } from '../../broker/broker.ts'
 import type { TopicSpec } from '../../flow/graph/plan.ts'
 import { NO_HEADERS, type RecordData } from '../../record/record.ts'
@@ -27,7 +29,7 @@ export function listTopics(app: AppFacade, exchange: HttpExchange): void {
 
 /** `POST /topics` with `{ name, ...settings }`; what is not said is the default, of `partitions` 1. */
 export async function createTopic(app: AppFacade, exchange: HttpExchange): Promise<void> {
-  const asked = parsed((await exchange.body()).toString('utf8'), 'the body')
+  const asked = parsed(utf8(await exchange.body()), 'the body')
   const given = typeof asked === 'object' && asked !== null ? (asked as Record<string, unknown>) : {}
   const { name, partitions = 1, ...others } = given
   if (typeof name !== 'string') throw refused(`name is ${JSON.stringify(name) ?? 'missing'}, expected a text`)
@@ -50,8 +52,9 @@ export function describeTopic(app: AppFacade, exchange: HttpExchange): void {
 
 /**
  * `POST /topics/NAME`: one JSON value, or one value a line (`application/x-ndjson`; of a text topic, a line is the
- * value). `?keyField=` names the field that holds the key, `?key=` gives one for all. All values are checked before
- * the first is sent; the answer says where each stands.
+ * value). `?keyField=` names the field that holds the key, `?key=` gives one for all; `?firstLine=` is the number of the
+ * body's first line where it is a part of something longer. All values are checked before the first is sent; the answer
+ * says where each stands.
  */
 export async function produce(app: AppFacade, exchange: HttpExchange): Promise<void> {
   const topic = knownTopic(app, exchange.segment(1))
@@ -59,17 +62,19 @@ export async function produce(app: AppFacade, exchange: HttpExchange): Promise<v
     const problem = `${topic.name} is a topic that the app keeps for itself: nothing else may write to it`
     throw new HttpProblem(403, 'MILLRACE_INVALID_ARGUMENT', problem)
   }
-  const body = (await exchange.body()).toString('utf8')
+  const body = await exchange.body()
+  const firstLine = exchange.count('firstLine') ?? 1
   const manyLines = /ndjson|jsonl|json-lines|text\/plain/.test(exchange.request.headers['content-type'] ?? '')
-  const texts = manyLines ? linesOf(body) : [{ text: body, where: 'the body' }]
+  const texts = manyLines ? linesOf(body, firstLine) : [{ bytes: body, where: 'the body' }]
+  const unsent = firstLine > 1 ? `nothing from line ${firstLine} on was sent` : 'nothing was sent'
   const spec = app.topicSpec(topic.name)
   const timestamp = app.sys.clock.now()
-  const records = texts.map(({ text, where }) => {
+  const records = texts.map(({ bytes, where }) => {
     try {
-      return record(text, spec, exchange, topic.name, timestamp)
+      return record(bytes, spec, exchange, topic.name, timestamp)
     } catch (error) {
       if (!isMillraceError(error)) throw error
-      throw new MillraceError(error.code, `${where}: ${error.message}; nothing was sent`, { cause: error })
+      throw new MillraceError(error.code, `${where}: ${error.message}; ${unsent}`, { cause: error })
     }
   })
   const sent = await Promise.all(records.map((one) => app.produce(topic, one)))
@@ -134,15 +139,21 @@ function partitionsOf(app: AppFacade, topic: TopicDescription) {
   })
 }
 
-function linesOf(body: string): { readonly text: string; readonly where: string }[] {
-  return body.split('\n').flatMap((line, index) => {
-    const text = line.endsWith('\r') ? line.slice(0, -1) : line
-    return text === '' ? [] : [{ text, where: `line ${index + 1}` }]
-  })
+function linesOf(body: Buffer, firstLine: number): { readonly bytes: Buffer; readonly where: string }[] {
+  const cutter = new LineCutter()
+  return [...cutter.push(body), ...cutter.end()].flatMap((bytes, index) =>
+    bytes.length === 0 ? [] : [{ bytes, where: `line ${firstLine + index}` }],
+  )
+}
+
+/** What is no text must not become one with holes. */
+function utf8(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString('utf8')
+  throw new MillraceError('MILLRACE_INVALID_RECORD', 'the bytes are no UTF-8')
 }
 
 function record(
-  text: string,
+  given: Buffer,
   spec: TopicSpec | undefined,
   exchange: HttpExchange,
   topic: string,
@@ -150,8 +161,8 @@ function record(
 ): RecordData {
   const format = spec?.valueSerde.format ?? 'json'
   const value: unknown =
-    format === 'json' ? parsed(text, 'the value') : format === 'bytes' ? Buffer.from(text) : text
-  const bytes = spec === undefined ? Buffer.from(text) : spec.valueSerde.encode(value)
+    format === 'json' ? parsed(utf8(given), 'the value') : format === 'bytes' ? given : utf8(given)
+  const bytes = spec === undefined ? given : spec.valueSerde.encode(value)
   return { key: keyBytes(value, spec, exchange.query, topic), value: bytes, timestamp, headers: NO_HEADERS }
 }
 
