@@ -337,6 +337,11 @@ export default withOptions({ limit: z.coerce.number().default(1) }, ({ limit }) 
     ['an option of a wrong kind', ['describe', 'options.ts', '--set', 'limit=few'], [/limit/, /number/i]],
     ['--set where nothing takes it', ['describe', 'plain.ts', '--set', 'limit=1'], [/--set/, /withOptions/]],
     ['a beginning that is none', ['read', 'clicks', '--from', 'yesterday'], [/yesterday/, /earliest/]],
+    [
+      'a beginning of a group that has its own',
+      ['read', 'clicks', '--group', 'audit', '--from', '7'],
+      [/--from 7/, /millrace group reset audit --to 7/],
+    ],
     ['a partition that is none', ['read', 'clicks', '--partition', '-1'], [/partition/]],
     ['a partition that there is not', ['read', 'clicks', '--partition', '7'], [/clicks/, /7/, /partition 0/]],
     [

@@ -205,6 +205,28 @@ describe('without a running app', () => {
     expect((await world.rows(['read', 'live'])).map(({ value }) => value)).toEqual([1, 23])
   })
 
+  test('a reader that goes, as head does, ends it in peace; what a group did not print it did not read', async () => {
+    await world.millrace(['topic', 'create', 'many'])
+    await world.millrace(['produce', 'many'], lines(Array.from({ length: 20_000 }, (_, n) => n)))
+    for (const words of [
+      ['read', 'many'],
+      ['read', 'many', '--group', 'first'],
+    ]) {
+      const reading = world.start(words)
+      await reading.says(/"value":1}/)
+      reading.child.stdout.destroy()
+      expect(await reading.finished).toMatchObject({ code: 0, stderr: '' })
+    }
+    const [{ positions }] = (await world.rows(['group', 'describe', 'first'])) as [
+      { positions: { offset: number }[] },
+    ]
+    const rest = (await world.rows(['read', 'many', '--group', 'first'])) as { value: number }[]
+    // Nothing is passed over: the rest begins behind what was printed.
+    expect(rest[0]?.value).toBe(positions[0]?.offset ?? 0)
+    expect(rest.at(-1)?.value).toBe(19_999)
+    expect(rest.length).toBeGreaterThan(0)
+  })
+
   test('what is no JSON is shown as text', async () => {
     await world.millrace(['topic', 'create', 'texts'])
     await world.millrace(['produce', 'texts'], 'héllo\n\n7\n')

@@ -18,6 +18,7 @@ const output: Output = {
     noted += text
   },
   isTerminal: false,
+  gone: new AbortController().signal,
 }
 
 beforeEach(async () => {

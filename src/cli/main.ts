@@ -8,5 +8,5 @@ if (requireNode()) {
   nodeModule.enableCompileCache()
   const [{ main }, { processOutput }] = await Promise.all([import('./program.ts'), import('./output.ts')])
   nodeModule.flushCompileCache()
-  process.exitCode = await main(process.argv.slice(2), processOutput)
+  process.exitCode = await main(process.argv.slice(2), processOutput())
 }

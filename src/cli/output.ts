@@ -6,16 +6,44 @@ export const FORMATS: readonly Format[] = ['table', 'json', 'jsonl']
 /** Where a command writes, so that tests can read it. */
 export interface Output {
   readonly isTerminal: boolean
-  write(text: string): void
+  /** Aborted when whoever read the results has gone, as `head` goes: there is no use in going on. */
+  readonly gone: AbortSignal
+  /** `taken` hears whether the text arrived. */
+  write(text: string, taken?: (error?: Error | null) => void): void
   /** Notes for people, which never mix with results. */
   note(text: string): void
 }
 
-export const processOutput: Output = {
-  isTerminal: process.stdout.isTTY,
-  write: (text) => process.stdout.write(text),
-  note: (text) => process.stderr.write(text),
+export function processOutput(): Output {
+  const { stdout, stderr } = process
+  const gone = new AbortController()
+  stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') {
+      gone.abort()
+      return
+    }
+    stderr.write(`millrace: cannot write the results: ${error.message} [MILLRACE_FILE]\n`)
+    process.exit(1)
+  })
+  // Without a reader of notes, results are still wanted.
+  stderr.on('error', () => undefined)
+  return {
+    isTerminal: stdout.isTTY,
+    gone: gone.signal,
+    write: (text, taken) => stdout.write(text, taken),
+    note: (text) => stderr.write(text),
+  }
 }
+
+/** Resolves when the text was taken. */
+export function written(output: Output, text: string): Promise<void> {
+  return new Promise((resolve, reject) =>
+    output.write(text, (error) => (error instanceof Error ? reject(error) : resolve())),
+  )
+}
+
+/** A key with a line feed must not break the table, nor one with an escape sequence the terminal. */
+const CONTROLS = /\p{Cc}/gu
 
 export type Row = Readonly<Record<string, unknown>>
 
@@ -58,5 +86,8 @@ function isNumeric(rows: readonly Row[], column: string | undefined): boolean {
 
 function cell(value: unknown): string {
   if (value === null || value === undefined) return ''
-  return typeof value === 'string' ? value : JSON.stringify(value)
+  const text = typeof value === 'string' ? value : JSON.stringify(value)
+  return text.replace(CONTROLS, (control) => {
+    return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
 }

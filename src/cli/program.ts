@@ -127,6 +127,7 @@ function topicCommands(millrace: Command, output: Output): void {
   at(millrace.command('produce <topic>'))
     .description('append one record for each line of standard input; the topic must exist')
     .option('--key-field <name>', 'take the key from this field of each JSON line')
+    .addHelpText('after', PRODUCE_NOTE)
     .action((name: string, options) => produce(name, options, output))
   at(millrace.command('read <topic>'))
     .description('print the records of a topic as JSON lines')
@@ -141,6 +142,11 @@ function topicCommands(millrace: Command, output: Output): void {
     .addHelpText('after', FOLLOW_NOTE)
     .action((name: string, options) => read(name, options, output))
 }
+
+const PRODUCE_NOTE = `
+Each line is sent as soon as it comes, so that \`tail -f FILE | millrace produce TOPIC\` works; start the app first then,
+since on a directory that no app runs on the lock is held until standard input ends.
+`
 
 const FOLLOW_NOTE = `
 On a directory that no app runs on, --follow holds its lock until it is stopped: no app can start there, and nothing

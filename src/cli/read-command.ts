@@ -4,7 +4,7 @@ import { OpenLog } from '../run/open.ts'
 import { readRecords } from '../run/topic-reader.ts'
 import { parseFrom, recordJson } from '../serve/http/record-json.ts'
 import { topic } from '../streams/topic.ts'
-import type { Output } from './output.ts'
+import { type Output, written } from './output.ts'
 import { ask, openTarget } from './target.ts'
 import { knownTopic } from './topic-commands.ts'
 
@@ -30,9 +30,10 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
     await readAsMember(name, options.group, options, output, stopping.signal)
     return
   }
+  const signal = AbortSignal.any([stopping.signal, output.gone])
   await using target = await openTarget(options.at)
   if (target.url !== undefined) {
-    await readFromApp(target.url, name, options, output, stopping.signal)
+    await readFromApp(target.url, name, options, output, signal)
     return
   }
   const { limit = Number.POSITIVE_INFINITY, partition } = options
@@ -40,7 +41,7 @@ export async function read(name: string, options: ReadCommandOptions, output: Ou
   const readOptions = {
     from: parseFrom(options.from),
     follow: options.follow === true,
-    signal: stopping.signal,
+    signal,
     ...(partition === undefined ? {} : { partition }),
   }
   const records = readRecords(target.sys, target.broker, knownTopic(target.broker, name), readOptions)
@@ -63,12 +64,16 @@ async function readAsMember(
     const problem = 'a group gives out partitions itself: leave out --partition, or --group'
     throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
   }
+  if (options.from !== 'earliest' && options.from !== 'latest') {
+    const way = `set it with \`millrace group reset ${group} --to ${options.from}\``
+    const problem = `--from ${options.from}: a group reads from its own positions: ${way}; earliest and latest say where it begins without any`
+    throw new MillraceError('MILLRACE_INVALID_ARGUMENT', problem)
+  }
   await using target = await openTarget(options.at)
   knownTopic(target.broker, name)
   const log = new OpenLog(target.sys, target.broker)
   const topics = [topic(name, { key: RAW_KEY, value: bytes() })]
-  const ifNone = options.from === 'latest' ? 'latest' : 'earliest'
-  const consumer = log.consumer({ group, topics, ifNone, client: 'millrace-read', signal })
+  const consumer = log.consumer({ group, topics, ifNone: options.from, client: 'millrace-read', signal })
   const { limit = Number.POSITIVE_INFINITY } = options
   let count = 0
   let over = false
@@ -77,14 +82,20 @@ async function readAsMember(
     else if (!over) target.sys.timers.after(LOOK_MS, look)
   }
   if (options.follow !== true) look()
-  await consumer.run((record) => {
-    if (count >= limit) return
-    output.write(`${JSON.stringify(recordJson(record, undefined))}\n`)
-    count += 1
-    // What comes after it is not read: the position stays behind this record.
-    if (count >= limit) void consumer.close()
-  })
-  over = true
+  try {
+    await consumer.run(async (record) => {
+      if (count >= limit) return
+      count += 1
+      await written(output, `${JSON.stringify(recordJson(record, undefined))}\n`)
+      // What comes after it is not read: the position stays behind this record.
+      if (count >= limit) void consumer.close()
+    })
+  } catch (error) {
+    // What could not be printed is not read.
+    if (!output.gone.aborted) throw error
+  } finally {
+    over = true
+  }
 }
 
 /** An app knows the keys of its topics, which are more than texts: it shows the records as it reads them. */

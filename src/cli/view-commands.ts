@@ -31,7 +31,7 @@ interface ListRowsOptions extends ViewOptions {
   readonly reverse?: true
 }
 
-/** `millrace view list NAME`: page by page, so that a large view needs no memory. */
+/** `millrace view list NAME`: page by page; as JSON lines a large view needs no memory. */
 export async function listRows(name: string, options: ListRowsOptions, output: Output): Promise<void> {
   const url = await runningApp(options.at)
   const query = new URLSearchParams()
@@ -39,15 +39,17 @@ export async function listRows(name: string, options: ListRowsOptions, output: O
   if (options.reverse === true) query.set('reverse', 'true')
   let left = options.limit ?? Number.POSITIVE_INFINITY
   let path: string | undefined = `/views/${encodeURIComponent(name)}?${query.toString()}`
+  const format = formatFor(output, options.format)
   const rows: Row[] = []
-  while (path !== undefined && left > 0) {
+  while (path !== undefined && left > 0 && !output.gone.aborted) {
     const response: Response = await ask(url, path)
     const page = ((await response.json()) as Row[]).slice(0, left)
     left -= page.length
-    rows.push(...page)
+    for (const row of page) rows.push(row)
+    if (format === 'jsonl') printRows(output, rows.splice(0), format)
     path = /^<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
   }
-  printRows(output, rows, formatFor(output, options.format))
+  printRows(output, rows, format)
 }
 
 /** `millrace view watch NAME`: a JSON line for each change, until Ctrl-C. */
@@ -59,7 +61,8 @@ export async function watchView(
   const stopping = new AbortController()
   process.once('SIGINT', () => stopping.abort())
   const path = `/views/${encodeURIComponent(name)}/changes`
-  const response = await ask(await runningApp(options.at), path, { signal: stopping.signal })
+  const signal = AbortSignal.any([stopping.signal, output.gone])
+  const response = await ask(await runningApp(options.at), path, { signal })
   const decoder = new TextDecoder()
   let rest = ''
   try {
@@ -70,7 +73,7 @@ export async function watchView(
         if (line.startsWith('data: ')) output.write(`${line.slice('data: '.length)}\n`)
     }
   } catch (error) {
-    if (!stopping.signal.aborted) throw error
+    if (!signal.aborted) throw error
   }
 }
 
