@@ -383,11 +383,15 @@ describe('with a running app', () => {
   test('groups through the app; the app itself is one, and so it is by its URL', async () => {
     await groupsWork(world, 'clicks')
     const [own] = await world.rows(['groups', '--at', running.url])
-    expect(own).toMatchObject({ group: 'pages', type: 'millrace' })
+    expect(own).toMatchObject({ group: 'pages', type: 'millrace', state: 'Stable', members: 1 })
     const listed = (await (await fetch(`${running.url}/groups`)).json()) as Record<string, unknown>[]
-    expect(listed).toMatchObject([{ group: 'pages', protocolType: 'millrace' }])
+    expect(listed).toMatchObject([{ group: 'pages', protocolType: 'millrace', state: 'Stable', members: 1 }])
     const described = await fetch(`${running.url}/groups/pages`)
-    expect(await described.json()).toMatchObject({ group: 'pages', positions: expect.any(Array) })
+    expect(await described.json()).toMatchObject({
+      group: 'pages',
+      members: [{ client: 'millrace' }],
+      positions: expect.any(Array),
+    })
     expect((await fetch(`${running.url}/groups/nobody`)).status).toBe(404)
   })
 

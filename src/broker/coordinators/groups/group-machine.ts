@@ -34,6 +34,7 @@ import { Group, TAKEOVER } from './group.ts'
 import { groupActive, inconsistentProtocol, unknownGroup, unknownMember } from './group-error.ts'
 import { groupRecord, pendingRecord, readGroupRecord } from './group-record.ts'
 import { join, joinRefusal, newMemberId } from './joining.ts'
+import { NO_BYTES } from './member.ts'
 import { heartbeat, leave, sync } from './membership.ts'
 import { expire, prepareRebalance } from './rebalance.ts'
 import { Step } from './step.ts'
@@ -44,6 +45,7 @@ export interface GroupMachineOptions {
 }
 
 const POSITIONS_RETENTION_MS = 7 * 24 * 3_600_000
+const TAKER = { instance: null, client: TAKEOVER, host: '', metadata: NO_BYTES, assignment: NO_BYTES }
 const NO_POSITIONS: GroupPositions = Object.freeze({ positions: [], pending: [] })
 
 export class GroupMachine implements CoordinatorMachine {
@@ -227,6 +229,8 @@ export class GroupMachine implements CoordinatorMachine {
       const { member: id, instance, client, host, metadata, assignment } = member.toStored(protocol)
       return { member: id, instance, client, host, metadata, assignment }
     })
+    // Who took the group over never joined it: there is nothing that it said of itself.
+    if (group.isTakeover && group.active) members.push({ ...TAKER, member: leader })
     const committed = positions.committed()
     return { group: name, state, protocolType, generation, protocol, leader, members, positions: committed }
   }

@@ -24,9 +24,12 @@ describe('the groups of the engine', () => {
 
   test('are listed beside the others, and active from the join on', () => {
     const world = new GroupsWorld()
-    takeOver(world)
+    const { member } = takeOver(world)
     expect(world.machine.list()).toEqual([
       { group: 'g', state: 'Stable', protocolType: 'millrace', members: 1 },
+    ])
+    expect(world.machine.describe('g')?.members).toMatchObject([
+      { member, instance: null, client: 'millrace' },
     ])
     expect(world.reset(position(0, 1))?.code).toBe('MILLRACE_GROUP_ACTIVE')
     expect(world.delete()?.code).toBe('MILLRACE_GROUP_ACTIVE')
@@ -40,6 +43,7 @@ describe('the groups of the engine', () => {
     const after = new GroupsWorld()
     for (const record of world.written) after.machine.apply(record)
     expect(after.machine.list()).toMatchObject([{ state: 'Empty', members: 0 }])
+    expect(after.machine.describe('g')?.members).toEqual([])
     expect(after.machine.owns(membership)).toBe(true)
     expect(after.machine.list()).toMatchObject([{ state: 'Stable', members: 1 }])
   })
