@@ -1,5 +1,15 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,6 +54,21 @@ export class CliWorld {
 
   has(name: string): boolean {
     return existsSync(this.path(name))
+  }
+
+  /** Whether a file below a folder, which a process is writing to, has a text in it. */
+  holds(folder: string, text: string): boolean {
+    const has = (path: string): boolean => {
+      try {
+        const stats = statSync(path)
+        if (!stats.isDirectory()) return readFileSync(path).includes(text)
+        return readdirSync(path).some((name) => has(join(path, name)))
+      } catch {
+        // Gone meanwhile.
+        return false
+      }
+    }
+    return has(this.path(folder))
   }
 
   drop(name: string): void {
