@@ -42,7 +42,7 @@ async function sendToApp(
 ): Promise<void> {
   const query = new URLSearchParams({ firstLine: String(batch.first) })
   if (keyField !== undefined) query.set('keyField', keyField)
-  await ask(url, `/topics/${encodeURIComponent(name)}?${query}`, {
+  await ask(url, `/topics/${encodeURIComponent(name)}?${query.toString()}`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson' },
     body: Buffer.concat(batch.lines.flatMap((line) => [line, LINE_FEED])),
