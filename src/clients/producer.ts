@@ -176,8 +176,7 @@ export class Producer {
     bytes: number,
     partition: PartitionId | undefined,
   ): MillraceError | undefined {
-    if (this.#closed)
-      return new MillraceError('MILLRACE_CLOSED', 'the producer is closed: nothing can be sent any more')
+    if (this.#closed) return producerClosed()
     const recordBytesMax = this.#recordBytesMax
     if (bytes > recordBytesMax) {
       const problem = `a record for ${topic.name} has ${bytes} bytes, the limit is ${recordBytesMax}`
@@ -347,4 +346,8 @@ export class Producer {
     if (!this.#isIdle()) return
     for (const done of this.#flushed.splice(0)) done()
   }
+}
+
+export function producerClosed(): MillraceError {
+  return new MillraceError('MILLRACE_CLOSED', 'the producer is closed: nothing can be sent any more')
 }

@@ -2,7 +2,11 @@ import type { Offset, PartitionId } from '../base/brands.ts'
 import { type Duration, durationMs } from '../base/duration.ts'
 import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
-import { type ProducerOptions as CoreOptions, Producer as ProducerCore } from '../clients/producer.ts'
+import {
+  type ProducerOptions as CoreOptions,
+  Producer as ProducerCore,
+  producerClosed,
+} from '../clients/producer.ts'
 import { COMPRESSION_NAMES, type CompressionName } from '../record/batch-header.ts'
 import type { RecordData } from '../record/record.ts'
 import type { Topic } from '../streams/topic.ts'
@@ -45,6 +49,7 @@ export class Producer implements AsyncDisposable {
   readonly #topics: TopicsOfSends
   readonly #core: ProducerCore
   readonly #closed: () => void
+  #closing = false
 
   /** Use `log.producer`. */
   constructor(
@@ -67,6 +72,7 @@ export class Producer implements AsyncDisposable {
   ): Promise<Sent> {
     // One promise a record, and nothing between: most of what a small record costs here.
     return new Promise((resolve, reject) => {
+      if (this.#closing) throw producerClosed()
       const send = (known: TopicDescription): void => {
         const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
         const record = encodeRecord(topic, value, options, this.#sys.clock.now())
@@ -85,6 +91,7 @@ export class Producer implements AsyncDisposable {
   /** Appends a record that is encoded already. */
   append(topic: TopicDescription, record: RecordData, partition?: PartitionId): Promise<AppendedRecord> {
     return new Promise((resolve, reject) => {
+      if (this.#closing) throw producerClosed()
       this.#core.send(topic, record, partition, (error, place, offset) =>
         error === undefined ? resolve({ partition: place, offset }) : reject(error),
       )
@@ -92,12 +99,15 @@ export class Producer implements AsyncDisposable {
   }
 
   /** Resolves when everything sent so far was answered. */
-  flush(): Promise<void> {
-    return new Promise((resolve) => this.#core.flush(resolve))
+  async flush(): Promise<void> {
+    await this.#topics.settled()
+    await new Promise<void>((resolve) => this.#core.flush(resolve))
   }
 
   /** Waits for what was sent. Idempotent. */
   async close(): Promise<void> {
+    this.#closing = true
+    await this.#topics.settled()
     await new Promise<void>((resolve) => this.#core.close(resolve))
     this.#closed()
   }

@@ -40,6 +40,11 @@ export class TopicsOfSends {
     return known
   }
 
+  /** Resolves when all that wait now have gone on. */
+  async settled(): Promise<void> {
+    if (this.#waiting.size > 0) await Promise.allSettled(this.#waiting.values())
+  }
+
   #behind<K, Out, In>(
     before: Promise<TopicDescription>,
     topic: Topic<K, Out, In>,

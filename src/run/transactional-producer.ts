@@ -40,9 +40,13 @@ export class TransactionalProducer implements AsyncDisposable {
   readonly #closed: () => void
   #identity: ProducerIdentity
   #open = false
+  /** It is being committed or aborted: nothing more belongs to it. */
+  #ending: Promise<void> | undefined
   /** The coordinator knows of the transaction. */
   #written = false
   #committed = new CommittedRecords()
+  /** Positions that are on their way. */
+  readonly #offsets = new Set<Promise<void>>()
   /** Why the open transaction can only be aborted. */
   #failure: Error | undefined
 
@@ -83,8 +87,8 @@ export class TransactionalProducer implements AsyncDisposable {
     const options: SendOptions & { readonly key?: K } = rest[0] ?? {}
     const record = encodeRecord(topic, value, options, this.#sys.clock.now())
     const found = this.#topics.get(topic)
+    // Its end waits for those that wait here.
     const known = found instanceof Promise ? await found : found
-    this.#check()
     this.#written = true
     return new Promise((resolve, reject) => {
       this.#core.send(known, record, options.partition, (error, partition, offset) => {
@@ -106,6 +110,20 @@ export class TransactionalProducer implements AsyncDisposable {
     records.add(record)
     this.#committed.add(record)
     this.#written = true
+    const sent = this.#sendPositions(records)
+    this.#offsets.add(sent)
+    try {
+      await sent
+    } catch (error) {
+      // A commit without them would let the records be processed again.
+      this.#failure ??= error as Error
+      throw error
+    } finally {
+      this.#offsets.delete(sent)
+    }
+  }
+
+  async #sendPositions(records: CommittedRecords): Promise<void> {
     const identity = { ...this.#identity, transactionalId: this.id }
     for (const request of records.requests()) {
       await answered<void>((answer) =>
@@ -117,26 +135,31 @@ export class TransactionalProducer implements AsyncDisposable {
   /** Makes everything count; resolves when that is durable. A failure leaves the transaction open: abort it. */
   async commit(): Promise<void> {
     this.#check()
-    await this.#flush()
-    if (this.#failure !== undefined) {
-      const problem = 'the transaction cannot be committed, a write of it failed: abort it'
-      throw new MillraceError('MILLRACE_INVALID_TRANSACTION_STATE', `${this.id}: ${problem}`, {
-        cause: this.#failure,
-      })
-    }
-    await this.#end(true)
+    await this.#whileEnding(async () => {
+      await this.#flush()
+      if (this.#failure !== undefined) {
+        const problem = 'the transaction cannot be committed, a write of it failed: abort it'
+        throw new MillraceError('MILLRACE_INVALID_TRANSACTION_STATE', `${this.id}: ${problem}`, {
+          cause: this.#failure,
+        })
+      }
+      await this.#end(true)
+    })
     this.#committed.done()
   }
 
   /** Drops everything that was sent since `begin`. */
   async abort(): Promise<void> {
-    if (!this.#open) throw this.#wrongState('no transaction is open: begin one')
-    await this.#flush()
-    await this.#end(false)
+    this.#checkOpen()
+    await this.#whileEnding(async () => {
+      await this.#flush()
+      await this.#end(false)
+    })
   }
 
-  /** Aborts what is open. Idempotent. */
+  /** Waits for a commit that is under way, and aborts what is open. Idempotent. */
   async close(): Promise<void> {
+    await this.#ending?.catch(() => undefined)
     if (this.#open) await this.abort().catch(() => undefined)
     await new Promise<void>((resolve) => this.#core.close(resolve))
     this.#closed()
@@ -157,8 +180,20 @@ export class TransactionalProducer implements AsyncDisposable {
     this.#open = false
   }
 
-  #flush(): Promise<void> {
-    return new Promise((resolve) => this.#core.flush(resolve))
+  async #whileEnding(end: () => Promise<void>): Promise<void> {
+    this.#ending = end()
+    try {
+      await this.#ending
+    } finally {
+      this.#ending = undefined
+    }
+  }
+
+  /** Whatever was begun before, awaited or not, is answered. */
+  async #flush(): Promise<void> {
+    await this.#topics.settled()
+    await Promise.allSettled(this.#offsets)
+    await new Promise<void>((resolve) => this.#core.flush(resolve))
   }
 
   #port(): ProducerPort {
@@ -172,8 +207,13 @@ export class TransactionalProducer implements AsyncDisposable {
     }
   }
 
-  #check(): void {
+  #checkOpen(): void {
     if (!this.#open) throw this.#wrongState('no transaction is open: begin one')
+    if (this.#ending !== undefined) throw this.#wrongState('the transaction is being ended: await that')
+  }
+
+  #check(): void {
+    this.#checkOpen()
     if (this.#failure !== undefined) {
       const problem = `${this.id}: a write of the open transaction failed: abort it`
       throw new MillraceError('MILLRACE_INVALID_TRANSACTION_STATE', problem, { cause: this.#failure })
