@@ -62,6 +62,9 @@ export class OpenLog implements AsyncDisposable {
   readonly #producers = new Set<{ close(): Promise<void> }>()
   /** Transactions so far: their records without a key go to the partitions in turns. */
   #transactions = 0
+  /** Transactions whose work is done. */
+  readonly #writing = new Set<Promise<void>>()
+  readonly #closing = new AbortController()
   #http: HttpServer | undefined
 
   constructor(sys: Sys, broker: FullBroker) {
@@ -112,10 +115,20 @@ export class OpenLog implements AsyncDisposable {
     const transaction = new Transaction(this.#sys, this.#broker, this.#transactions)
     try {
       const result = await work(transaction)
-      await transaction.run()
+      await this.#write(transaction)
       return result
     } finally {
       transaction.drop()
+    }
+  }
+
+  async #write(transaction: Transaction): Promise<void> {
+    const written = transaction.run()
+    this.#writing.add(written)
+    try {
+      await written
+    } finally {
+      this.#writing.delete(written)
     }
   }
 
@@ -165,7 +178,13 @@ export class OpenLog implements AsyncDisposable {
   ): AsyncGenerator<LogRecord<K, Out>> {
     const spec = topicSpecOf(topic)
     const description = knownTopic(this.#broker, spec.name)
-    for await (const record of readRecords(this.#sys, this.#broker, description, options)) {
+    for await (const record of readRecords(
+      this.#sys,
+      this.#broker,
+      description,
+      options,
+      this.#closing.signal,
+    )) {
       const { key, value } = record
       yield {
         // The topic's serdes give exactly the types that its `topic(...)` was declared with.
@@ -202,13 +221,15 @@ export class OpenLog implements AsyncDisposable {
   }
 
   /**
-   * Ends consumers with the work that they have in hand, waits for what was sent, aborts open transactions, then lets go
-   * of the directory. Idempotent.
+   * Ends consumers with the work that they have in hand, waits for what was sent and for transactions whose work is done,
+   * aborts open ones, ends readers that follow, then lets go of the directory. Idempotent.
    */
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
     await Promise.all(Array.from(this.#producers, (producer) => producer.close()))
     await this.#producer.close()
+    await Promise.allSettled(this.#writing)
+    this.#closing.abort()
     await this.#http?.close()
     await answered<void>((answer) => this.#broker.close(answer))
   }

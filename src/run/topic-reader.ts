@@ -45,23 +45,34 @@ interface PartitionCursor {
   done: boolean
 }
 
-/** Reads the records of a topic, each partition in its order, the partitions in turns. */
+/**
+ * Reads the records of a topic, each partition in its order, the partitions in turns.
+ *
+ * @param closing the log is about to close: following ends; what was to end somewhere must not look whole.
+ * Throws MILLRACE_CLOSED, MILLRACE_OFFSET_OUT_OF_RANGE, MILLRACE_INVALID_ARGUMENT.
+ */
 export async function* readRecords(
   sys: Sys,
   broker: Broker,
   topic: TopicDescription,
   options: ReadOptions = {},
+  closing?: AbortSignal,
 ): AsyncGenerator<RawRecord> {
   checkReadOptions(options)
   const bell = new Bell(sys.timers)
   const cursors: PartitionCursor[] = []
   const stop = (): void => bell.ring()
   options.signal?.addEventListener('abort', stop)
+  closing?.addEventListener('abort', stop)
   try {
     for (const partition of chosenPartitions(topic, options.partition)) {
       cursors.push(await openCursor(broker, topic, partition, options, () => bell.ring()))
     }
     while (options.signal?.aborted !== true && cursors.some(({ done }) => !done)) {
+      if (closing?.aborted === true) {
+        if (options.follow === true) return
+        throw new MillraceError('MILLRACE_CLOSED', `the log was closed while ${topic.name} was read`)
+      }
       let found = false
       for (const cursor of cursors) {
         if (cursor.done) continue
@@ -76,6 +87,7 @@ export async function* readRecords(
     }
   } finally {
     options.signal?.removeEventListener('abort', stop)
+    closing?.removeEventListener('abort', stop)
     for (const { reader } of cursors) reader.close()
   }
 }

@@ -5,13 +5,18 @@ import { describe, expect, test } from 'vitest'
 import { text } from '../record/serdes.ts'
 import { type Topic, topic } from '../streams/topic.ts'
 import { type OpenLog, open } from './open.ts'
+import type { ReadOptions } from './topic-reader.ts'
 
 const left = topic('left', { value: text(), partitions: 4 })
 const right = topic('right', { key: text(), value: text() })
 
-async function values(log: OpenLog, from: Topic<null, string, string> | typeof right): Promise<string[]> {
+async function values(
+  log: OpenLog,
+  from: Topic<null, string, string> | typeof right,
+  options: ReadOptions = {},
+): Promise<string[]> {
   const read: string[] = []
-  for await (const { value } of log.read(from as typeof right)) read.push(value)
+  for await (const { value } of log.read(from as typeof right, options)) read.push(value)
   return read
 }
 
@@ -178,6 +183,41 @@ describe('a log that is closed', () => {
       sends.map(() => 'fulfilled'),
     )
     await expect(producer.send(left, 'late')).rejects.toMatchObject({ code: 'MILLRACE_CLOSED' })
+  })
+
+  test('waits for a transaction whose work is done', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'millrace-transactions-'))
+    try {
+      const log = await open(`file:${folder}`)
+      const written = log.transaction((transaction) => {
+        transaction.send(left, 'a')
+        return 5
+      })
+      await log.close()
+      expect(await written).toBe(5)
+      await using again = await open(`file:${folder}`)
+      expect(await values(again, left)).toEqual(['a'])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('ends readers that follow; one that was to end somewhere does not look whole', async () => {
+    const log = await open('memory:')
+    // More than is fetched at once.
+    const large = ['a', 'b', 'c'].map((letter) => letter.repeat(700_000))
+    for (const value of large) await log.send(left, value, { partition: 0 })
+    const following = values(log, left, { follow: true })
+    const cut = log.read(left, { partition: 0 })
+    await cut.next()
+    await log.send(left, 'last', { partition: 0 })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    await log.close()
+    expect(await following).toEqual([...large, 'last'])
+    const rest = async (): Promise<void> => {
+      while ((await cut.next()).done !== true);
+    }
+    await expect(rest()).rejects.toMatchObject({ code: 'MILLRACE_CLOSED' })
   })
 
   test("is another process' directory: opened twice it says so", async () => {
