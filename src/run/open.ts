@@ -6,7 +6,6 @@ import type { TopicDescription } from '../broker/broker.ts'
 import type { FullBroker } from '../broker/full-broker.ts'
 import { openBroker } from '../broker/open.ts'
 import type { RecordData } from '../record/record.ts'
-import { bytesSource } from '../record/text-source.ts'
 import type { HttpServer } from '../serve/http/http-server.ts'
 import type { LogRecord } from '../streams/log-record.ts'
 import { type Topic, topicSpecOf } from '../streams/topic.ts'
@@ -22,6 +21,7 @@ import { type Checked, type OpenPlace, openPlace } from './place.ts'
 import { type AppendedRecord, Producer, type ProducerOptions } from './producer.ts'
 import { announce, announcedUrl } from './running-file.ts'
 import type { SendArguments } from './send-options.ts'
+import { readRecord } from './shown-record.ts'
 import { TopicAdmin } from './topic-admin.ts'
 import { type ReadOptions, readRecords } from './topic-reader.ts'
 import { ensureTopic, knownTopic } from './topics.ts'
@@ -171,31 +171,20 @@ export class OpenLog implements AsyncDisposable {
     return consumer
   }
 
-  /** The records of a topic, each partition in its order. Throws MILLRACE_UNKNOWN_TOPIC when iteration begins. */
+  /**
+   * The records of a topic, each partition in its order. Throws MILLRACE_UNKNOWN_TOPIC when iteration begins,
+   * MILLRACE_INVALID_RECORD at a record whose bytes do not fit.
+   */
   async *read<K, Out, In>(
     topic: Topic<K, Out, In>,
     options: ReadOptions = {},
   ): AsyncGenerator<LogRecord<K, Out>> {
     const spec = topicSpecOf(topic)
     const description = knownTopic(this.#broker, spec.name)
-    for await (const record of readRecords(
-      this.#sys,
-      this.#broker,
-      description,
-      options,
-      this.#closing.signal,
-    )) {
-      const { key, value } = record
-      yield {
-        // The topic's serdes give exactly the types that its `topic(...)` was declared with.
-        key: (key === null || spec.keySerde === undefined ? null : decode(spec.keySerde, key)) as K,
-        value: (value === null ? null : decode(spec.valueSerde, value)) as Out,
-        timestamp: record.timestamp,
-        headers: record.headers,
-        topic: spec.name,
-        partition: record.partition,
-        offset: record.offset,
-      }
+    const { signal } = this.#closing
+    for await (const record of readRecords(this.#sys, this.#broker, description, options, signal)) {
+      // The topic's serdes give exactly the types that its `topic(...)` was declared with.
+      yield readRecord(spec, record) as LogRecord<K, Out>
     }
   }
 
@@ -243,13 +232,6 @@ export class OpenLog implements AsyncDisposable {
     this.#http = await serveLog(this.#sys, this.#broker, this, port)
     return this.#http.url
   }
-}
-
-function decode(
-  serde: { decode(source: ReturnType<typeof bytesSource>, start: number, end: number): unknown },
-  bytes: Uint8Array,
-): unknown {
-  return serde.decode(bytesSource(bytes), 0, bytes.length)
 }
 
 export interface OpenOptions {

@@ -1,11 +1,25 @@
+import type { PartitionId } from '../base/brands.ts'
 import { MillraceError, messageOf } from '../base/errors.ts'
 import type { HandedRecord, PartitionFeed, Show } from '../clients/partition-feed.ts'
 import type { TopicSpec } from '../flow/graph/plan.ts'
+import type { StoredRecord } from '../record/record.ts'
 import type { Serde, TextSource } from '../record/serde.ts'
 import { bytesSource } from '../record/text-source.ts'
 import type { LogRecord } from '../streams/log-record.ts'
+import type { RawRecord } from './topic-reader.ts'
 
 export type ShownRecord = LogRecord<unknown, unknown>
+
+/** Where a record is from; `name` as `orders-0`. */
+interface Place {
+  readonly name: string
+  readonly topic: { readonly name: string }
+  readonly partition: PartitionId
+}
+
+/** What to do about a record that cannot be read. */
+const PASS_IN_GROUP = 'pass the record by a reset of the group (shift: 1)'
+const PASS_IN_READ = 'read from a later offset'
 
 /** Decodes records where they lie in their batch: much faster than one that stands alone. */
 export function showing(specs: ReadonlyMap<string, TopicSpec>): Show<ShownRecord> {
@@ -37,22 +51,35 @@ export function showing(specs: ReadonlyMap<string, TopicSpec>): Show<ShownRecord
 }
 
 /** The same of a record that was taken alone. */
-export function shownRecord(
+export function shownRecord(spec: TopicSpec, { feed, record }: HandedRecord): ShownRecord {
+  return shown(spec, feed, record, PASS_IN_GROUP)
+}
+
+/** The same of a record that nobody has in hand. */
+export function readRecord(spec: TopicSpec, record: RawRecord): ShownRecord {
+  const { partition } = record
+  return shown(spec, { name: `${spec.name}-${partition}`, topic: spec, partition }, record, PASS_IN_READ)
+}
+
+function shown(
   { keySerde, valueSerde }: TopicSpec,
-  { feed, record }: HandedRecord,
+  place: Place,
+  { key, value, timestamp, headers, offset }: StoredRecord,
+  way: string,
 ): ShownRecord {
-  const { key, value, timestamp, headers, offset } = record
   return {
     key:
       key === null || keySerde === undefined
         ? null
-        : decode(keySerde, bytesSource(key), 0, key.length, feed, offset, 'key'),
+        : decode(keySerde, bytesSource(key), 0, key.length, place, offset, 'key', way),
     value:
-      value === null ? null : decode(valueSerde, bytesSource(value), 0, value.length, feed, offset, 'value'),
+      value === null
+        ? null
+        : decode(valueSerde, bytesSource(value), 0, value.length, place, offset, 'value', way),
     timestamp,
     headers,
-    topic: feed.topic.name,
-    partition: feed.partition,
+    topic: place.topic.name,
+    partition: place.partition,
     offset,
   }
 }
@@ -63,15 +90,16 @@ function decode(
   source: TextSource,
   start: number,
   end: number,
-  { name }: PartitionFeed,
+  { name }: Place,
   offset: number,
   part: 'key' | 'value',
+  way = PASS_IN_GROUP,
 ): unknown {
   try {
     return serde.decode(source, start, end)
   } catch (error) {
     const problem = `the ${part} of ${name}@${offset} cannot be read: ${messageOf(error)}`
-    const way = "correct the topic's serde, or pass the record by a reset of the group (shift: 1)"
-    throw new MillraceError('MILLRACE_INVALID_RECORD', `${problem}; ${way}`, { cause: error })
+    const message = `${problem}; correct the topic's serde, or ${way}`
+    throw new MillraceError('MILLRACE_INVALID_RECORD', message, { cause: error })
   }
 }

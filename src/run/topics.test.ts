@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { describe, expect, test } from 'vitest'
+import { z } from 'zod'
 import { text } from '../record/serdes.ts'
 import { topic } from '../streams/topic.ts'
 import { open } from './open.ts'
@@ -40,6 +41,21 @@ test('the records of a topic that is not there: its name, and those that are', a
   await using log = await open('memory:')
   await log.admin.createTopic('other', { partitions: 1 })
   await expect(log.read(users).next()).rejects.toThrow(/no topic users; there is: other/)
+})
+
+test('a record that does not fit its topic: its place, and the way past it', async () => {
+  await using log = await open('memory:')
+  const words = topic('words', { value: text() })
+  await log.send(words, '{"n":1}')
+  await log.send(words, '{"n":"x"}')
+  const numbers = log.read(topic('words', { value: z.object({ n: z.number() }) }))
+  expect((await numbers.next()).value).toMatchObject({ value: { n: 1 } })
+  await expect(numbers.next()).rejects.toMatchObject({
+    code: 'MILLRACE_INVALID_RECORD',
+    message: expect.stringMatching(
+      /^the value of words-0@1 cannot be read: .*n: .*read from a later offset$/,
+    ),
+  })
 })
 
 describe('what nobody awaited', () => {
