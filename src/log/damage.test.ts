@@ -293,6 +293,6 @@ describe('what is missing', () => {
 
   test('a second holder is refused', () => {
     const { disk } = fill()
-    expect(() => open(disk)).toThrow(/another process has the log [/]log open/)
+    expect(() => open(disk)).toThrow(/another process, or this one, has the log [/]log open/)
   })
 })

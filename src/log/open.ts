@@ -39,7 +39,7 @@ export function openLog(sys: Sys, folder: string, options: LogOptions = {}): Log
   if (lock === undefined) {
     throw new MillraceError(
       'MILLRACE_LOCKED',
-      `another process has the log ${folder} open; stop it, or use another folder`,
+      `another process, or this one, has the log ${folder} open; use it there, stop it, or take another folder`,
     )
   }
   const files = new OpenFiles(disk, all.openFilesMax)
