@@ -384,4 +384,31 @@ describe('an append that failed for good', () => {
     world.flush(producer)
     expect([first.outcome, second.outcome]).toEqual(['MILLRACE_DISK', '0@0'])
   })
+
+  test('an identity is asked for again while the app is away, for as long as an append would be', () => {
+    const world = new World()
+    let asked = 0
+    let away = true
+    const plain = plainPort(world.broker)
+    const port: ProducerPort = {
+      ...plain,
+      identify: (answer) => {
+        asked += 1
+        if (away) answer(new MillraceError('MILLRACE_CONNECTION', 'nothing answers'), undefined)
+        else plain.identify(answer)
+      },
+    }
+    const producer = new Producer(world.sys, world.broker, { deliveryTimeoutMs: 5_000 }, port)
+    const first = world.send(producer, 'a')
+    world.sys.time.advance(4_000)
+    expect([first.outcome, asked > 2]).toEqual(['', true])
+    away = false
+    world.flush(producer)
+    expect(first.outcome).toBe('0@0')
+    const other = new Producer(world.sys, world.broker, { deliveryTimeoutMs: 5_000 }, port)
+    away = true
+    const second = world.send(other, 'b')
+    world.sys.time.advance(6_000)
+    expect(second.outcome).toBe('MILLRACE_CONNECTION')
+  })
 })

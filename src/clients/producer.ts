@@ -325,7 +325,15 @@ export class Producer {
   #identify(): void {
     if (this.#identifying) return
     this.#identifying = true
+    this.#askIdentity(this.#sys.clock.monotonic() + this.#options.deliveryTimeoutMs)
+  }
+
+  #askIdentity(deadline: number): void {
     this.#port.identify((error, identity) => {
+      if (identity === undefined && isRetriable(error) && this.#sys.clock.monotonic() < deadline) {
+        this.#sys.timers.after(RETRY_MS, () => this.#askIdentity(deadline))
+        return
+      }
       this.#identifying = false
       if (identity === undefined) {
         for (const each of this.#open.all()) this.#answer(each, error, -1)
@@ -346,6 +354,10 @@ export class Producer {
     if (!this.#isIdle()) return
     for (const done of this.#flushed.splice(0)) done()
   }
+}
+
+function isRetriable(error: Error | undefined): boolean {
+  return isMillraceError(error) && error.retriable
 }
 
 export function producerClosed(): MillraceError {
