@@ -113,9 +113,14 @@ function parsedAlone(
       ? checked(rows[0], schema)
       : { error: invalid(`it reads as ${rows.length} records`) }
   } catch (error) {
-    if (error instanceof CsvError) return { error: invalid(error.message, error) }
+    if (error instanceof CsvError) return { error: invalid(problemOf(error), error) }
     throw error
   }
+}
+
+/** The parser was given one record: the lines that it counts are not those of the file. */
+function problemOf({ message }: CsvError): string {
+  return message.replace(/ (?:on|at) line \d+/, '')
 }
 
 function checked(row: unknown, schema: StandardSchemaV1 | undefined): Decoded {

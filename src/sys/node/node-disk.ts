@@ -201,7 +201,7 @@ function attempt<T>(operation: string, path: string, run: () => T): T {
 function diskError(operation: string, where: string, cause: unknown): Error {
   if (cause instanceof MillraceError) return cause
   const code = (cause as { readonly code?: unknown }).code
-  const about = typeof code === 'string' ? (ADVICE[code] ?? `${code}: ${messageOf(cause)}`) : messageOf(cause)
+  const about = typeof code === 'string' ? (ADVICE[code] ?? messageOf(cause)) : messageOf(cause)
   const isMissing = code === 'ENOENT' || code === 'ENOTDIR'
   return new MillraceError(
     isMissing ? 'MILLRACE_FILE' : 'MILLRACE_DISK',
@@ -213,6 +213,7 @@ function diskError(operation: string, where: string, cause: unknown): Error {
 }
 
 const ADVICE: Readonly<Record<string, string>> = {
+  EISDIR: 'it is a folder (EISDIR)',
   ENOENT: 'there is no such file or folder (ENOENT)',
   EACCES: 'permission denied (EACCES); check the owner and the mode of the folder',
   ENOSPC: 'the disk is full (ENOSPC); make room and start again, nothing acknowledged is lost',
