@@ -425,6 +425,21 @@ describe('with a running app', () => {
     expect(await world.rows(['read', 'clicks'])).toHaveLength(before)
   })
 
+  test('the app takes more than fits one request, and a bad line far in has its number', async () => {
+    const before = (await world.rows(['read', 'clicks'])).length
+    const long = Array.from({ length: 300 }, () => ({ ...CLICKS[0], page: `/${'x'.repeat(100_000)}` }))
+    const sent = await world.millrace(['produce', 'clicks'], lines(long))
+    expect(sent).toMatchObject({ code: 0, stderr: expect.stringMatching(/^300 records to clicks, /) })
+    const bad = await world.millrace(['produce', 'clicks'], `${lines(long)}{"user":"x"}\n`)
+    expect(bad).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/line 301: .*nothing from line \d+ on was sent/),
+    })
+    const after = (await world.rows(['read', 'clicks'])).length
+    const first = Number(/nothing from line (\d+) on/.exec(bad.stderr)?.[1])
+    expect(after - before).toBe(300 + first - 1)
+  })
+
   test('Ctrl-C drains, commits and says so', async () => {
     running.command.signal('SIGINT')
     const { code, stderr } = await running.command.finished

@@ -109,6 +109,34 @@ describe('log.transactional', () => {
     expect((await values(log, left)).toSorted()).toEqual(['a', 'b'])
   })
 
+  test('a commit has the positions that nobody awaited; without them it is none', async () => {
+    await using log = await open('memory:')
+    for (const value of ['a', 'b']) await log.send(right, value, { key: 'k' })
+    await using producer = await log.transactional('copy')
+    const options = { group: 'g', topics: [right], commit: 'manual' } as const
+    for await (const record of log.consumer(options)) {
+      producer.begin()
+      void producer.send(left, record.value)
+      void producer.sendOffsets(record)
+      await producer.commit()
+      if (record.value === 'b') break
+    }
+    expect(log.groups.describe('g')?.positions).toMatchObject([{ offset: 2 }])
+    await log.send(right, 'c', { key: 'k' })
+    const consumer = log.consumer({ ...options, drainTimeout: '10ms' })
+    for await (const record of consumer) {
+      await consumer.close()
+      producer.begin()
+      void producer.send(left, record.value)
+      producer.sendOffsets(record).catch(() => undefined)
+      await expect(producer.commit()).rejects.toThrow(/a write of it failed: abort it/)
+      await producer.abort()
+      break
+    }
+    expect((await values(log, left)).toSorted()).toEqual(['a', 'b'])
+    expect(log.groups.describe('g')?.positions).toMatchObject([{ offset: 2 }])
+  })
+
   test('in the wrong state says so', async () => {
     await using log = await open('memory:')
     await using producer = await log.transactional('x')
