@@ -50,19 +50,15 @@ export function buildBatch(
 
 /** A topic that users write to, one of these or any; undefined: there is none now. */
 export function drawTopic(world: World, names?: readonly string[]): TopicDescription | undefined {
-  const own = world.broker
-    .topics()
-    .filter(
-      ({ internal, name }) => !internal && (names === undefined ? name !== 'out' : names.includes(name)),
-    )
-  return own[world.random.below(own.length)]
+  return draw(world, ({ name }) => (names === undefined ? name !== 'out' : names.includes(name)))
 }
 
 /** One that keeps what was acknowledged, for those who are on other machines and go on when the power comes back. */
 export function drawDurableTopic(world: World): TopicDescription | undefined {
-  const topics = world.broker.topics().filter(({ durability }) => durability === 'fsync')
-  return drawTopic(
-    world,
-    topics.flatMap(({ name }) => (name === 'out' ? [] : [name])),
-  )
+  return draw(world, ({ name, durability }) => name !== 'out' && durability === 'fsync')
+}
+
+function draw(world: World, fits: (topic: TopicDescription) => boolean): TopicDescription | undefined {
+  const own = world.broker.topics().filter((topic) => !topic.internal && fits(topic))
+  return own[world.random.below(own.length)]
 }

@@ -45,8 +45,8 @@ export async function listRows(name: string, options: ListRowsOptions, output: O
     const response: Response = await ask(url, path)
     const page = ((await response.json()) as Row[]).slice(0, left)
     left -= page.length
-    for (const row of page) rows.push(row)
-    if (format === 'jsonl') printRows(output, rows.splice(0), format)
+    if (format === 'jsonl') printRows(output, page, format)
+    else for (const row of page) rows.push(row)
     path = /^<([^>]+)>; rel="next"/.exec(response.headers.get('link') ?? '')?.[1]
   }
   printRows(output, rows, format)

@@ -31,6 +31,7 @@ import {
   type TransactionalOptions,
   type TransactionalProducer,
 } from './transactional-producer.ts'
+import { Underway } from './underway.ts'
 
 /** A topic's extent. */
 export interface TopicState {
@@ -63,7 +64,7 @@ export class OpenLog implements AsyncDisposable {
   /** Transactions so far: their records without a key go to the partitions in turns. */
   #transactions = 0
   /** Transactions whose work is done. */
-  readonly #writing = new Set<Promise<void>>()
+  readonly #writing = new Underway()
   readonly #closing = new AbortController()
   #http: HttpServer | undefined
 
@@ -115,20 +116,10 @@ export class OpenLog implements AsyncDisposable {
     const transaction = new Transaction(this.#sys, this.#broker, this.#transactions)
     try {
       const result = await work(transaction)
-      await this.#write(transaction)
+      await this.#writing.watch(transaction.run())
       return result
     } finally {
       transaction.drop()
-    }
-  }
-
-  async #write(transaction: Transaction): Promise<void> {
-    const written = transaction.run()
-    this.#writing.add(written)
-    try {
-      await written
-    } finally {
-      this.#writing.delete(written)
     }
   }
 
@@ -217,7 +208,7 @@ export class OpenLog implements AsyncDisposable {
     await Promise.all(Array.from(this.#consumers, (consumer) => consumer.close()))
     await Promise.all(Array.from(this.#producers, (producer) => producer.close()))
     await this.#producer.close()
-    await Promise.allSettled(this.#writing)
+    await this.#writing.ended()
     this.#closing.abort()
     await this.#http?.close()
     await answered<void>((answer) => this.#broker.close(answer))

@@ -10,9 +10,8 @@ import type { RawRecord } from './topic-reader.ts'
 
 export type ShownRecord = LogRecord<unknown, unknown>
 
-/** Where a record is from; `name` as `orders-0`. */
+/** Where a record is from. */
 interface Place {
-  readonly name: string
   readonly topic: { readonly name: string }
   readonly partition: PartitionId
 }
@@ -57,8 +56,7 @@ export function shownRecord(spec: TopicSpec, { feed, record }: HandedRecord): Sh
 
 /** The same of a record that nobody has in hand. */
 export function readRecord(spec: TopicSpec, record: RawRecord): ShownRecord {
-  const { partition } = record
-  return shown(spec, { name: `${spec.name}-${partition}`, topic: spec, partition }, record, PASS_IN_READ)
+  return shown(spec, { topic: spec, partition: record.partition }, record, PASS_IN_READ)
 }
 
 function shown(
@@ -90,7 +88,7 @@ function decode(
   source: TextSource,
   start: number,
   end: number,
-  { name }: Place,
+  { topic, partition }: Place,
   offset: number,
   part: 'key' | 'value',
   way = PASS_IN_GROUP,
@@ -98,7 +96,7 @@ function decode(
   try {
     return serde.decode(source, start, end)
   } catch (error) {
-    const problem = `the ${part} of ${name}@${offset} cannot be read: ${messageOf(error)}`
+    const problem = `the ${part} of ${topic.name}-${partition}@${offset} cannot be read: ${messageOf(error)}`
     const message = `${problem}; correct the topic's serde, or ${way}`
     throw new MillraceError('MILLRACE_INVALID_RECORD', message, { cause: error })
   }

@@ -13,6 +13,7 @@ import { CommittedRecords } from './committed-records.ts'
 import { coreOptions, type ProducerOptions } from './producer.ts'
 import { encodeRecord, type SendArguments, type SendOptions } from './send-options.ts'
 import { TopicsOfSends } from './topics.ts'
+import { Underway } from './underway.ts'
 
 export interface TransactionalOptions extends Omit<ProducerOptions, 'idempotent'> {
   /** A transaction that is open for longer is aborted, and this producer fenced. Default '1m', at most '15m'. */
@@ -46,7 +47,7 @@ export class TransactionalProducer implements AsyncDisposable {
   #written = false
   #committed = new CommittedRecords()
   /** Positions that are on their way. */
-  readonly #offsets = new Set<Promise<void>>()
+  readonly #offsets = new Underway()
   /** Why the open transaction can only be aborted. */
   #failure: Error | undefined
 
@@ -110,17 +111,12 @@ export class TransactionalProducer implements AsyncDisposable {
     records.add(record)
     this.#committed.add(record)
     this.#written = true
-    const sent = this.#sendPositions(records)
-    this.#offsets.add(sent)
-    try {
-      await sent
-    } catch (error) {
+    const sent = this.#sendPositions(records).catch((error: unknown) => {
       // A commit without them would let the records be processed again.
       this.#failure ??= error as Error
       throw error
-    } finally {
-      this.#offsets.delete(sent)
-    }
+    })
+    await this.#offsets.watch(sent)
   }
 
   async #sendPositions(records: CommittedRecords): Promise<void> {
@@ -192,7 +188,7 @@ export class TransactionalProducer implements AsyncDisposable {
   /** Whatever was begun before, awaited or not, is answered. */
   async #flush(): Promise<void> {
     await this.#topics.settled()
-    await Promise.allSettled(this.#offsets)
+    await this.#offsets.ended()
     await new Promise<void>((resolve) => this.#core.flush(resolve))
   }
 

@@ -45,6 +45,7 @@ const STEP_MS = 5
 const CLOCK_MASK = 15
 /** A commit is cut early when it weighs so much; twice that, and input waits for the commit on its way. */
 const COMMIT_BYTES = 8 * 1024 * 1024
+
 export function createEngine(options: EngineOptions): EngineHandle {
   return new Engine(options)
 }
@@ -209,7 +210,7 @@ class Engine implements EngineHandle {
   #open(): boolean {
     const opened = this.#opening.step()
     if (typeof opened === 'boolean') {
-      if (this.#opening.progress !== undefined) this.state = 'restoring'
+      if (this.state === 'starting' && this.#opening.progress !== undefined) this.state = 'restoring'
       return opened
     }
     this.#opened = opened
